@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""The faults a meter can be given, with their options and defaults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Fault = dict[str, Any]
+
+# option: (allowed types or words, default). ``times: 0`` means every time.
+CATALOGUE: dict[str, dict[str, tuple[Any, Any]]] = {
+    "F-01": {},
+    "F-03": {"silence": (float, 20.0), "times": (int, 1)},
+    "F-04": {"after": (int, 1024), "file": (str, ".fwa"), "down": (float, 10.0), "times": (int, 1)},
+    "F-07": {"mode": (("flip", "truncate"), "flip"), "file": (str, ".fwa"), "times": (int, 0)},
+    "F-10": {"times": (int, 0), "text": (str, "")},
+    "F-11": {"hidden": (int, 10)},
+    "F-12": {"when": (("now", "after_login", "after_upload"), "now")},
+    "F-13": {"address": (str, ""), "taken_by": (str, ""), "times": (int, 1)},
+    "F-14": {"silence": (float, 200.0)},
+    "F-15": {"seconds": (float, 10.0)},
+    "F-16": {},
+    "F-18": {
+        "process": (("communications_card", "operating_system", "language_files", "webpages"), "operating_system"),
+        "times": (int, 0),
+        "text": (str, ""),
+    },
+    "F-21": {"mode": (("disabled", "space_full", "layout"), "disabled")},
+    "F-30": {"mode": (("web_master", "web_denied"), "web_master")},
+    "F-37": {"where": (("status", "role", "modbus", "fc43", "all"), "status"), "kind": (("html", "non_ascii", "huge"), "html")},
+    "F-40": {"registers": (list, [])},
+}
+
+
+def normalise(raw: Any, where: str) -> dict[str, Fault]:
+    """Faults as ``{id: {option: value}}`` with defaults; ValueError in one line."""
+    if raw in (None, []):
+        return {}
+    if isinstance(raw, list):
+        raw = dict.fromkeys(raw)
+    if not isinstance(raw, dict):
+        raise ValueError(f"{where}: faults must be a mapping such as {{F-14: {{silence: 200}}}}")
+    return {ident: _one(str(ident), given, where) for ident, given in raw.items()}
+
+
+def _one(ident: str, given: Any, where: str) -> Fault:
+    if ident not in CATALOGUE:
+        raise ValueError(f"{where}: unknown fault '{ident}' (known: {', '.join(CATALOGUE)})")
+    options = CATALOGUE[ident]
+    if given in (None, True):
+        given = {}
+    if not isinstance(given, dict):
+        raise ValueError(f"{where}: options of fault {ident} must be a mapping")
+    for key in given:
+        if key not in options:
+            raise ValueError(f"{where}: fault {ident} has no option '{key}' (known: {', '.join(options) or 'none'})")
+    fault = {key: _value(given.get(key, default), kind, f"{where}: fault {ident}, option '{key}'") for key, (kind, default) in options.items()}
+    if ident == "F-40":
+        fault["registers"] = [_span(item, where) for item in fault["registers"]]
+    return fault
+
+
+def _value(value: Any, kind: Any, where: str) -> Any:
+    if isinstance(kind, tuple):
+        if value not in kind:
+            raise ValueError(f"{where} must be one of {', '.join(kind)}, not '{value}'")
+        return value
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        return float(value)
+    if kind is int and isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if kind in (str, list) and isinstance(value, kind):
+        return value
+    words = {float: "a number of seconds", int: "a whole number", str: "text", list: "a list"}
+    raise ValueError(f"{where} must be {words[kind]}, not '{value}'")
+
+
+def _span(item: Any, where: str) -> list[int]:
+    if isinstance(item, list) and len(item) == 2:
+        return [int(item[0]), int(item[1])]
+    first, dummy, last = str(item).partition("-")
+    if not first.isdigit() or (last and not last.isdigit()):
+        raise ValueError(f"{where}: fault F-40 wants register ranges such as '1637-1645', not '{item}'")
+    return [int(first), int(last or first)]

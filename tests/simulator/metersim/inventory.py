@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""The Ansible inventory that belongs to a running fleet."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from metersim import tables
+from metersim.fleet import Fleet
+from metersim.meter import Meter
+
+
+def build(fleet: Fleet) -> dict[str, Any]:
+    """Inventory as a mapping: one group ``meters``."""
+    group_vars: dict[str, Any] = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+    }
+    if fleet.spec.clock_factor != 1:
+        group_vars["metering_timing"] = {"clock_factor": fleet.spec.clock_factor}
+    hosts = {meter.name: _host(fleet, meter) for meter in fleet.meters.values()}
+    return {"meters": {"hosts": hosts, "vars": group_vars}}
+
+
+def _host(fleet: Fleet, meter: Meter) -> dict[str, Any]:
+    host: dict[str, Any] = {
+        "ansible_host": meter.address,
+        "metering_ports": {name: fleet.spec.ports[name] for name in ("modbus", "ftp", "http")},
+        "metering_unit_id": meter.unit_id,
+        "metering_credentials": {role: dict(account) for role, account in meter.accounts().items()},
+        "metering_attest": _attest(meter),
+    }
+    if meter.generation == tables.LEGACY:
+        host["metering_profile"] = fleet.spec.profiles[meter.surface.name]
+    host.update(meter.spec.vars)
+    return host
+
+
+def _attest(meter: Meter) -> dict[str, Any]:
+    """What a person would have written down about this meter."""
+    words: dict[str, Any] = {}
+    if tables.band_of(meter.model).lockable and not meter.locked:
+        words["mid_lock"] = "unlocked"
+    if tables.attempt_limit(meter.model, meter.firmware) is not None:
+        words["attempts_used"] = meter.spec.attempts_used
+    words["ip_mode"] = meter.spec.ip_mode
+    words["power_source"] = "uninterrupted"
+    words["critical_control"] = False
+    words["by"] = "metersim"
+    words["at"] = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    words.update(meter.spec.attest)
+    return {key: value for key, value in words.items() if value is not None}
+
+
+class _Plain(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """No anchors: people read this file."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Always write values out."""
+        return True
+
+
+def write(fleet: Fleet, path: Path) -> None:
+    """Write the inventory as YAML."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = yaml.dump(build(fleet), Dumper=_Plain, sort_keys=False, default_flow_style=None, width=200)
+    path.write_text("---\n" + text, encoding="utf-8")

@@ -1,0 +1,354 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""One simulated meter: state, services, restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from metersim import faults, registers, tables
+from metersim.clock import FleetClock
+from metersim.journal import Event, Journal
+from metersim.spec import MeterSpec
+from metersim.surfaces import SURFACES, Surface
+
+DEFAULT_ACCOUNTS = {
+    "web_master": {"user": "user1", "password": "pass1"},
+    "product_master": {"user": "user2", "password": "pass2"},
+}
+
+
+class Service(Protocol):
+    """A protocol front of a meter."""
+
+    async def start(self, address: str, port: int) -> None:
+        """Open the port. OSError when it is taken."""
+
+    async def stop(self) -> None:
+        """Close the port and drop every connection at once."""
+
+
+@dataclass
+class Step:
+    """One upgrade process as the status page shows it."""
+
+    name: str
+    state: str = "waiting"
+    progress: int = 0
+    text: str = ""
+
+
+@dataclass
+class Job:
+    """The last upgrade: result is none, running, done, failed or refused."""
+
+    result: str = "none"
+    message: str = ""
+    steps: list[Step] = field(default_factory=list)
+    target: tables.Version | None = None
+    spoiled: str = ""
+
+
+class Meter:
+    """A meter with its registers, accounts, files, faults and services."""
+
+    def __init__(self, spec: MeterSpec, clock: FleetClock, journal: Journal, ports: dict[str, int], folder: Path) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.clock = clock
+        self.journal = journal
+        self.ports = ports
+        self.folder = folder / spec.name
+        self.address = spec.address
+        self.model = spec.model
+        self.label = spec.label or spec.name
+        self.model_text = spec.model_text or spec.model
+        self.hardware_revision = spec.hardware_revision
+        self.serial = spec.serial
+        self.unit_prefix = 0x0024
+        self.unit_id = spec.unit_id
+        self.firmware = spec.firmware
+        self.previous: tables.Version | None = spec.previous_firmware
+        self.manufactured = registers.EPOCH + timedelta(days=spec.serial % 1500)
+        self.downloaded: datetime | None = None
+        self.restarts = 3
+        self.last_restart = clock.wall() - timedelta(days=40)
+        self.power_failures = 1
+        self.last_power_failure: datetime | None = clock.wall() - timedelta(days=40)
+        self.power_failure_seconds = 12
+        self.reset_cause = 1
+        self.locked = spec.mid_lock
+        self.attempts = spec.attempts_used + spec.attempts_hidden
+        self.hidden = spec.attempts_hidden
+        self.ftp_enabled = spec.ftp
+        self.latency = spec.latency
+        self.surface: Surface = SURFACES[spec.surface]
+        self.state = "idle"
+        self.job = Job(message=self.surface.texts["none"])
+        self.logins = {"ftp": {"ok": 0, "failed": 0}, "http": {"ok": 0, "failed": 0}}
+        self.connections = 0
+        self.semaphore_until = -1.0
+        self.faults: dict[str, faults.Fault] = {}
+        self._used: dict[str, int] = {}
+        self._image: dict[int, int] | None = None
+        self.services: dict[str, Service] = {}
+        self.fleet: Any = None
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.set_faults(spec.faults)
+
+    # -- facts -------------------------------------------------------------
+
+    @property
+    def firmware_text(self) -> str:
+        """Present firmware as text."""
+        return tables.version_text(self.firmware)
+
+    @property
+    def generation(self) -> str:
+        """legacy or new."""
+        return tables.generation(self.model, self.firmware)
+
+    @property
+    def mac(self) -> str:
+        """Invented from the serial number, capitals without colons."""
+        return f"0080F4{self.serial & 0xFFFFFF:06X}"
+
+    def accounts(self) -> dict[str, dict[str, str]]:
+        """Role to user and password: the file's, else the factory's."""
+        if self.generation == tables.LEGACY:
+            return {**DEFAULT_ACCOUNTS, **{role: self.spec.accounts[role] for role in self.spec.accounts if role not in ("administrator", "guest")}}
+        factory = {"administrator": {"user": "Administrator", "password": self.mac}, "guest": {"user": "Guest", "password": "Powerlogic@1"}}
+        return {**factory, **{role: self.spec.accounts[role] for role in self.spec.accounts if role in factory}}
+
+    def role_of(self, user: str, password: str) -> str | None:
+        """The role of a correct login, None for a wrong one."""
+        for role, account in self.accounts().items():
+            if account["user"] == user and account["password"] == password:
+                return self.effective_role(role)
+        return None
+
+    def effective_role(self, role: str) -> str:
+        """F-30: the account everybody takes for a Product Master is none."""
+        fault = self.faults.get("F-30")
+        if fault and fault["mode"] == "web_master" and role == "product_master":
+            return "web_master"
+        return role
+
+    def lock_words(self) -> tuple[int, int]:
+        """Registers 1920 and 1921."""
+        if not tables.band_of(self.model).lockable:
+            return (registers.NOT_AVAILABLE, registers.NOT_AVAILABLE)
+        return self.surface.lock_closed if self.locked else self.surface.lock_open
+
+    def wall(self) -> datetime:
+        """The meter's calendar."""
+        return self.clock.wall()
+
+    def operation_seconds(self) -> float:
+        """Operation timer: cumulative, not since boot."""
+        return 3_600_000.0 + self.clock.now()
+
+    def image(self) -> dict[int, int]:
+        """The cached register image."""
+        if self._image is None:
+            self._image = registers.static_image(self)
+        return self._image
+
+    def changed(self) -> None:
+        """Something the registers show has changed."""
+        self._image = None
+
+    def record(self, kind: str, **fields: Any) -> Event:
+        """Put an event into the journal."""
+        return self.journal.add(self.name, kind, **fields)
+
+    def summary(self) -> dict[str, Any]:
+        """What the control endpoint lists."""
+        return {
+            "name": self.name,
+            "address": self.address,
+            "ports": {key: self.ports[key] for key in self.spec.services},
+            "model": self.model,
+            "firmware": self.firmware_text,
+            "previous_firmware": tables.version_text(self.previous) if self.previous else None,
+            "serial": self.serial,
+            "generation": self.generation,
+            "state": self.state,
+            "locked": self.locked,
+            "attempts": self.attempts,
+            "attempts_limit": tables.attempt_limit(self.model, self.firmware),
+            "restarts": self.restarts,
+            "ip_mode": self.spec.ip_mode,
+            "ftp": self.ftp_enabled,
+            "connections": self.connections,
+            "logins": self.logins,
+            "faults": self.faults,
+            "upgrade": {"result": self.job.result, "message": self.job.message, "processes": [vars(step) for step in self.job.steps]},
+        }
+
+    # -- faults ------------------------------------------------------------
+
+    def set_faults(self, wanted: dict[str, faults.Fault]) -> None:
+        """Replace all faults. Those that act at once act now."""
+        self.faults = dict(wanted)
+        self._used = {}
+        hidden = self.faults.get("F-11")
+        if hidden:
+            self.attempts += hidden["hidden"] - self.hidden
+            self.hidden = hidden["hidden"]
+        self.lock_when("now")
+        self.changed()
+
+    def take(self, ident: str) -> faults.Fault | None:
+        """The fault if it strikes now; counts down its ``times``."""
+        fault = self.faults.get(ident)
+        if fault is None:
+            return None
+        used = self._used.get(ident, 0)
+        if fault.get("times") and used >= fault["times"]:
+            return None
+        self._used[ident] = used + 1
+        return fault
+
+    def lock_when(self, moment: str) -> None:
+        """F-12: somebody enables the MID/MIR lock on the display at this moment."""
+        fault = self.faults.get("F-12")
+        if fault and fault["when"] == moment and not self.locked and tables.band_of(self.model).lockable:
+            self.set_lock(True)
+
+    def set_lock(self, closed: bool) -> None:
+        """The lock on the display."""
+        self.locked = closed
+        self.record("lock" if closed else "unlock")
+        self.changed()
+
+    # -- services ----------------------------------------------------------
+
+    def wants(self, service: str) -> bool:
+        """Whether this service's port is open when the meter is up."""
+        if service == "ftp":
+            fault = self.faults.get("F-21")
+            return self.ftp_enabled and not (fault and fault["mode"] == "disabled")
+        return True
+
+    async def open(self) -> None:
+        """Open all ports. Raises OSError naming the address."""
+        for name, service in self.services.items():
+            if self.wants(name):
+                await service.start(self.address, self.ports[name])
+
+    async def close(self) -> None:
+        """Close all ports and drop all connections: real silence."""
+        for service in self.services.values():
+            await service.stop()
+        self.connections = 0
+
+    async def refresh_ftp(self) -> None:
+        """Open or close the FTP port after a setting has changed."""
+        service = self.services.get("ftp")
+        if service is None or self.state in ("silent", "dead"):
+            return
+        if self.wants("ftp"):
+            await service.start(self.address, self.ports["ftp"])
+        else:
+            await service.stop()
+
+    async def shutdown(self) -> None:
+        """End of the simulation."""
+        for task in list(self.tasks):
+            task.cancel()
+        await self.close()
+
+    def spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run something in the background and keep hold of it."""
+        task = asyncio.get_running_loop().create_task(work())
+        self.tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and task.exception():
+            self.record("simulator_error", text=repr(task.exception()))
+
+    # -- restarts ----------------------------------------------------------
+
+    async def go_silent(self) -> None:
+        """Close everything."""
+        self.state = "silent"
+        self.record("silence_begin")
+        await self.close()
+
+    async def come_back(self, cause: str, state: str = "idle") -> None:
+        """Open everything again, at the new address if there is one."""
+        self.restarts += 1
+        self.last_restart = self.wall()
+        self.reset_cause = 1 if cause == "power" else 2
+        self.changed()
+        self.state = state
+        await self.open()
+        self.record("silence_end")
+        self.record("restart", cause=cause, count=self.restarts)
+
+    async def power_cycle(self, seconds: float) -> None:
+        """Control power goes and returns; files stay where they are."""
+        self.record("power_lost")
+        self.power_failures += 1
+        self.last_power_failure = self.wall()
+        self.power_failure_seconds = int(seconds)
+        await self.go_silent()
+        await self.clock.sleep(seconds)
+        await self.come_back("power")
+
+    async def drop_link(self, seconds: float) -> None:
+        """The cable is out for a while; the meter itself keeps running."""
+        before = self.state
+        self.state = "silent"
+        self.record("link_down")
+        await self.close()
+        await self.clock.sleep(seconds)
+        self.state = before
+        await self.open()
+        self.record("link_up")
+
+    async def die(self) -> None:
+        """F-01: never to return."""
+        self.record("power_lost")
+        await self.go_silent()
+        self.state = "dead"
+        self.journal.end_progress(self.name)
+
+    # -- files -------------------------------------------------------------
+
+    @property
+    def root(self) -> Path:
+        """Root of the FTP server's files."""
+        return self.folder / "files"
+
+    def prepare_files(self) -> None:
+        """Make an empty card with the two folders and the custom files."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for name in ("fw", "www"):
+            (self.root / name).mkdir(parents=True)
+        for name, content in self.spec.custom_files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"\0" * content if isinstance(content, int) else str(content).encode())
+        for name in ("firmware", "web"):
+            (self.folder / "odd" / name).mkdir(parents=True)
+
+    def used_space(self) -> int:
+        """Bytes on the card."""
+        return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
+
+    def free_space(self) -> int:
+        """Bytes left; custom files count against the card's size."""
+        fault = self.faults.get("F-21")
+        if fault and fault["mode"] == "space_full":
+            return 0
+        return self.spec.free_space - self.used_space()

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""The two invented surfaces: how status, role and lock look from outside.
+
+SURFACE.md describes both the way a vendor's manual would. Keep it in step.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from metersim.meter import Meter
+
+# internal names, in the order of the documents
+CARD, SYSTEM, LANGUAGE, PAGES = "communications_card", "operating_system", "language_files", "webpages"
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Words, addresses and register values of one kind of meter."""
+
+    name: str
+    realm: str
+    server: str
+    status_path: str
+    role_path: str
+    lock_open: tuple[int, int]
+    lock_closed: tuple[int, int]
+    order: tuple[str, ...]
+    processes: dict[str, str]
+    states: dict[str, str]
+    results: dict[str, str]
+    roles: dict[str, str]
+    texts: dict[str, str] = field(default_factory=dict)
+    profile: str = ""
+
+    def status_page(self, meter: Meter) -> tuple[str, str]:
+        """Content type and body of the status page."""
+        return _status_html(self, meter) if self.name == "a" else _status_json(self, meter)
+
+    def role_page(self, user: str, role: str) -> tuple[str, str]:
+        """Content type and body of the page that names the signed-in user."""
+        word = self.roles[role]
+        if self.name == "a":
+            return "text/html", _page("Session", f'<p id="session">Signed in as <b>{html.escape(user)}</b> ({word})</p>')
+        return "application/json", json.dumps({"session": {"account": user, "group": word}})
+
+
+def _page(title: str, body: str) -> str:
+    return f"<!DOCTYPE html>\n<html><head><title>{title}</title></head>\n<body>\n<h1>{title}</h1>\n{body}\n</body></html>\n"
+
+
+def _status_html(surface: Surface, meter: Meter) -> tuple[str, str]:
+    job = meter.job
+    lines = [
+        f'<p id="device">{meter.model} {meter.serial}</p>',
+        f'<p id="version">Present firmware: {meter.firmware_text}</p>',
+        f'<p id="result">Result: {surface.results[job.result]}</p>',
+        f'<p id="message">{html.escape(job.message)}</p>',
+        '<table id="processes">',
+        "<tr><th>Process</th><th>State</th><th>Progress</th><th>Remark</th></tr>",
+    ]
+    for step in job.steps:
+        cells = (surface.processes[step.name], surface.states[step.state], f"{step.progress} %", html.escape(step.text))
+        lines.append('<tr class="process">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    lines.append("</table>")
+    return "text/html", _page("Firmware Upgrade Status", "\n".join(lines))
+
+
+def _status_json(surface: Surface, meter: Meter) -> tuple[str, str]:
+    job = meter.job
+    body: dict[str, Any] = {
+        "unit": {"type": meter.model, "number": str(meter.serial), "software": meter.firmware_text},
+        "update": {
+            "phase": surface.results[job.result],
+            "note": job.message,
+            "jobs": [
+                {"title": surface.processes[step.name], "status": surface.states[step.state], "done": step.progress / 100, "detail": step.text}
+                for step in job.steps
+            ],
+        },
+    }
+    return "application/json", json.dumps(body)
+
+
+SURFACES = {
+    "a": Surface(
+        name="a",
+        realm="PowerLogic PM5000",
+        server="PM5000-WebServer",
+        status_path="/FirmwareUpgradeStatus.shtml",
+        role_path="/Session.shtml",
+        lock_open=(0, 2),
+        lock_closed=(1, 5),
+        order=(CARD, SYSTEM, LANGUAGE, PAGES),
+        processes={CARD: "Communications card", SYSTEM: "Operating system", LANGUAGE: "Language files", PAGES: "Webpages"},
+        states={"waiting": "Waiting", "running": "In progress", "done": "Completed", "failed": "Failed"},
+        results={"none": "None", "running": "In progress", "done": "Upgrade Completed", "failed": "Upgrade failed", "refused": "Not started"},
+        roles={
+            "product_master": "Product Master",
+            "web_master": "Web Master",
+            "web_user": "Web User",
+            "administrator": "Administrator",
+            "guest": "Guest",
+        },
+        texts={
+            "none": "No upgrade since the last restart.",
+            "running": "Do not switch off the device.",
+            "done": "All processes completed.",
+            "refused_lock": "The MID/MIR lock is enabled. Remove the lock on the display.",
+            "refused_attempts": "The number of upgrades of this device is used up.",
+            "refused_files": "Upgrade files are missing.",
+            "refused_busy": "An upgrade is already in progress.",
+            "refused_generation": "This function is not available on this firmware.",
+            "failed": "One of the upgrade processes failed. Start again from the beginning.",
+            "corrupt": "The firmware upgrade failed. The selected firmware is either invalid or corrupted.",
+            "incompatible": "The firmware is not compatible with this device.",
+            "connections": "Too many connections during the upgrade.",
+            "process": "Process failed",
+        },
+        profile="pm5000-legacy",
+    ),
+    "b": Surface(
+        name="b",
+        realm="Energy meter",
+        server="httpd/2.1",
+        status_path="/maint/update.cgi",
+        role_path="/maint/whoami.cgi",
+        lock_open=(0x0100, 0x00A0),
+        lock_closed=(0x0101, 0x0050),
+        order=(SYSTEM, PAGES, LANGUAGE, CARD),
+        processes={CARD: "ethernet", SYSTEM: "metering core", LANGUAGE: "texts", PAGES: "site"},
+        states={"waiting": "queued", "running": "active", "done": "ok", "failed": "error"},
+        results={"none": "idle", "running": "working", "done": "finished", "failed": "aborted", "refused": "rejected"},
+        roles={
+            "product_master": "product-master",
+            "web_master": "web-master",
+            "web_user": "web-user",
+            "administrator": "administrator",
+            "guest": "guest",
+        },
+        texts={
+            "none": "nothing to report",
+            "running": "update is running, keep the supply on",
+            "done": "update finished",
+            "refused_lock": "sealed: open the legal lock at the front panel",
+            "refused_attempts": "update budget exhausted",
+            "refused_files": "no complete set of files",
+            "refused_busy": "busy with an update",
+            "refused_generation": "function removed in this software",
+            "failed": "a job ended with an error, repeat the whole procedure",
+            "corrupt": "package damaged or not genuine",
+            "incompatible": "package is for another device or release",
+            "connections": "client limit exceeded while updating",
+            "process": "job error",
+        },
+        profile="pm5000-legacy-b",
+    ),
+}
