@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Documentation of the options in module_utils/_argspec.py."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  host:
+    description:
+      - Address or name of the meter.
+      - Without it the variable C(metering_host) is used, then C(ansible_host) of the inventory host, then its inventory name.
+        When the task is delegated, it is still the inventory host that counts.
+    type: str
+  unit_id:
+    description:
+      - Modbus unit id of the meter, 1 to 255. Without it 255, the meter itself.
+    type: int
+  ports:
+    description:
+      - TCP ports that differ from the documented ones.
+    type: dict
+    suboptions:
+      modbus:
+        description: Port of Modbus TCP, 502 unless given.
+        type: int
+      ftp:
+        description: Port of FTP, 21 unless given.
+        type: int
+      http:
+        description: Port of HTTP, 80 unless given.
+        type: int
+      https:
+        description: Port of HTTPS, 443 unless given.
+        type: int
+  timeouts:
+    description:
+      - Time limits in seconds of real time.
+    type: dict
+    suboptions:
+      connect:
+        description: For opening one connection, 5 unless given.
+        type: float
+      read:
+        description: For one answer, 5 unless given.
+        type: float
+  gateway:
+    description:
+      - Name of the gateway or line the meter shares with others. Meters of one gateway are read one after another.
+    type: str
+  credentials:
+    description:
+      - Accounts of the meter by role, for example C(product_master), each with C(user) and C(password).
+      - Take the values from a vault. Reading facts needs none.
+    type: dict
+  sealed:
+    description:
+      - Used by the collection itself, to hand secrets to a jump host as one opaque value. Do not set it.
+    type: str
+notes:
+  - Every option not given to the task is taken from the variable C(metering_<option>) of the inventory, if that is set.
+"""
+
+    ATTEST = r"""
+options:
+  attest:
+    description:
+      - What an operator has seen at the meter and no wire can tell. It fills a gap, and never overrides what was read.
+    type: dict
+    suboptions:
+      ip_mode:
+        description: How the meter gets its address.
+        type: str
+        choices: [stored, dhcp, bootp, default]
+      mid_lock:
+        description: State of the MID or MIR lock.
+        type: str
+        choices: [locked, unlocked]
+      attempts_used:
+        description: Number of upgrade attempts that the meter has already spent.
+        type: int
+      power_source:
+        description: How control power is kept up, for example C(uninterrupted).
+        type: str
+      critical_control:
+        description: Whether the meter controls something critical.
+        type: bool
+      digital_outputs_in_use:
+        description: Whether digital outputs are wired and used.
+        type: bool
+      outputs_safe:
+        description: Whether what hangs on the digital outputs has been brought into a safe state.
+        type: bool
+      transport:
+        description: The kind of link to the meter, for example C(wired).
+        type: str
+      management_zone:
+        description: The protected network from which the meter is managed.
+        type: str
+      by:
+        description: Who attests it.
+        type: str
+      at:
+        description: When it was seen, in ISO 8601.
+        type: str
+"""

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Options shared by every module of the collection, and the way from validated options to a Target."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ._engine.base.clock import Clock, SystemClock
+from ._engine.base.errors import InputError
+from ._engine.base.target import Credential, Target, Timeouts
+from ._engine.catalogue import constants
+
+SERVICES = ("modbus", "ftp", "http", "https")
+
+CONNECTION_SPEC: dict[str, Any] = {
+    "host": {"type": "str"},
+    "unit_id": {"type": "int"},
+    "ports": {"type": "dict", "options": {name: {"type": "int"} for name in SERVICES}},
+    "timeouts": {"type": "dict", "options": {"connect": {"type": "float"}, "read": {"type": "float"}}},
+    "gateway": {"type": "str"},
+    "credentials": {"type": "dict", "no_log": True},
+    "sealed": {"type": "str", "no_log": True},
+}
+
+ATTEST_SPEC: dict[str, Any] = {
+    "attest": {
+        "type": "dict",
+        "options": {
+            "ip_mode": {"type": "str", "choices": ["stored", "dhcp", "bootp", "default"]},
+            "mid_lock": {"type": "str", "choices": ["locked", "unlocked"]},
+            "attempts_used": {"type": "int"},
+            "power_source": {"type": "str"},
+            "critical_control": {"type": "bool"},
+            "digital_outputs_in_use": {"type": "bool"},
+            "outputs_safe": {"type": "bool"},
+            "transport": {"type": "str"},
+            "management_zone": {"type": "str"},
+            "by": {"type": "str"},
+            "at": {"type": "str"},
+        },
+    },
+}
+
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*\.?\Z")
+
+
+def default_ports() -> dict[str, int]:
+    """The documented port of each service of a PM5000."""
+    return {
+        "modbus": constants.MODBUS_PORT.value,
+        "ftp": constants.FTP_PORT.value,
+        "http": constants.HTTP_PORT.value,
+        "https": constants.HTTPS_PORT.value,
+    }
+
+
+def merge_specs(*specs: Mapping[str, Any]) -> dict[str, Any]:
+    """One argument specification from several; a name may stand in one of them only."""
+    merged: dict[str, Any] = {}
+    for spec in specs:
+        double = merged.keys() & spec.keys()
+        if double:
+            raise ValueError(f"options declared twice: {', '.join(sorted(double))}")
+        merged.update(spec)
+    return merged
+
+
+def check_host(host: object) -> str:
+    """A host name or an IP address, checked by form only. Raises InputError (R-108)."""
+    text = str(host or "").strip()
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        pass
+    if not _HOST_NAME.match(text) or re.fullmatch(r"[0-9.]+", text):
+        raise InputError("host", host, "an IP address or a host name", "R-108")
+    return text
+
+
+def check_unit_id(value: object) -> int:
+    """A Modbus unit id, 1 to 255. Raises InputError (R-108)."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 255:
+        raise InputError("unit_id", value, "a whole number from 1 to 255", "R-108")
+    return value
+
+
+def check_ports(ports: Mapping[str, Any] | None) -> dict[str, int]:
+    """The documented ports, with the given ones in their place. Raises InputError."""
+    merged = default_ports()
+    for name, port in (ports or {}).items():
+        if port is None:
+            continue
+        if name not in SERVICES:
+            raise InputError(f"ports.{name}", port, f"one of the services {', '.join(SERVICES)}", "R-097")
+        if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
+            raise InputError(f"ports.{name}", port, "a port from 1 to 65535", "R-097")
+        merged[name] = port
+    return merged
+
+
+def check_timeouts(timeouts: Mapping[str, Any] | None) -> Timeouts:
+    """Seconds for one connect and one answer. Raises InputError."""
+    given = {name: value for name, value in (timeouts or {}).items() if value is not None}
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 600:
+            raise InputError(f"timeouts.{name}", value, "seconds, more than 0 and at most 600", "design 4.0")
+    return Timeouts(**{name: float(value) for name, value in given.items()})
+
+
+def check_credentials(credentials: Mapping[str, Any] | None) -> dict[str, Credential]:
+    """Accounts by role: each has a user and a password. Raises InputError without showing any of it."""
+    accounts: dict[str, Credential] = {}
+    for role, entry in (credentials or {}).items():
+        known = isinstance(entry, Mapping) and set(entry) <= {"user", "password"}
+        if not known or any(isinstance(entry.get(key), bool) or not isinstance(entry.get(key), (str, int)) for key in ("user", "password")):
+            raise InputError(f"credentials.{role}", entry, "a dictionary of 'user' and 'password', both text", "design 4.0", secret=True)
+        accounts[str(role)] = Credential(user=str(entry["user"]), password=str(entry["password"]))
+    return accounts
+
+
+def target_from(params: Mapping[str, Any], name: str, clock: Clock | None = None) -> Target:
+    """The target which these validated options describe; documented values where an option is absent."""
+    unit_id = params.get("unit_id")
+    return Target(
+        name=name,
+        host=check_host(params.get("host")),
+        ports=check_ports(params.get("ports")),
+        unit_id=check_unit_id(constants.UNIT_ID.value if unit_id is None else unit_id),
+        timeouts=check_timeouts(params.get("timeouts")),
+        gateway=params.get("gateway") or None,
+        credentials=check_credentials(params.get("credentials")),
+        clock=clock or SystemClock(),
+    )
