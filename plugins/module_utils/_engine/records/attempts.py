@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""Attempts: written before the act, counted for every outcome (R-043, R-154, G-06)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .database import Row, Transaction
+from .errors import RecordsError
+from .journal import canonical
+from .types import ENDED, NOT_STARTED, RECORDED, TRIGGERED, Attempt, AttemptCount
+
+_COLUMNS = (
+    "id, campaign, serial, model, host, matrix_row, method, source, target, artifact_digest, operator, plan_digest, limit_from, "
+    "state, started, triggered, finished, hard_seconds, outcome, reason, before, detail"
+)
+#: What may follow what. An attempt that was recorded but perhaps triggered stays recorded and is counted.
+_NEXT = {RECORDED: (TRIGGERED, NOT_STARTED), TRIGGERED: ()}
+
+
+def insert(transaction: Transaction, attempt: Attempt, hard_seconds: float | None) -> None:
+    """Store a new attempt. Raises RecordsError when another one of this meter has no end yet."""
+    other = open_of(transaction, attempt.serial)
+    if other is not None:
+        raise RecordsError(
+            f"meter {attempt.serial} has an attempt without a known end (to {other.target}, by {other.operator or 'nobody named'}): "
+            "read the meter and end that attempt first",
+            "upgrade_state_unknown",
+        )
+    head = (attempt.id, attempt.campaign, attempt.serial, attempt.model, attempt.host, attempt.row, attempt.method)
+    what = (attempt.source, attempt.target, attempt.artifact_digest, attempt.operator, attempt.plan_digest, attempt.limit_from)
+    state = (attempt.state, attempt.started, None, None, hard_seconds, "", "", canonical(attempt.before), canonical(attempt.detail))
+    values = (*head, *what, *state)
+    transaction.execute(f"INSERT INTO attempt ({_COLUMNS}) VALUES ({', '.join('?' * len(values))})", values)
+
+
+def open_of(transaction: Transaction, serial: str) -> Attempt | None:
+    """The attempt of this meter whose end is unknown."""
+    row = transaction.row(f"SELECT {_COLUMNS} FROM attempt WHERE serial = ? AND finished IS NULL ORDER BY started DESC", (serial,))
+    return from_row(row) if row else None
+
+
+def get(transaction: Transaction, attempt_id: str) -> Attempt:
+    """One attempt. Raises RecordsError when there is none."""
+    row = transaction.row(f"SELECT {_COLUMNS} FROM attempt WHERE id = ?", (attempt_id,))
+    if row is None:
+        raise RecordsError(f"the ledger has no attempt {attempt_id}")
+    return from_row(row)
+
+
+def history(transaction: Transaction, serial: str) -> list[Attempt]:
+    """All attempts of a meter, oldest first."""
+    return [from_row(row) for row in transaction.rows(f"SELECT {_COLUMNS} FROM attempt WHERE serial = ? ORDER BY started, id", (serial,))]
+
+
+def move(transaction: Transaction, attempt_id: str, state: str, detail: dict[str, Any], now: float) -> Attempt:
+    """Go from recorded to triggered or not_started; the latter also ends it."""
+    attempt = get(transaction, attempt_id)
+    if not attempt.open or state not in _NEXT.get(attempt.state, ()):
+        raise RecordsError(f"attempt {attempt_id} is {attempt.state} and cannot become {state}", "upgrade_state_unknown")
+    merged = canonical({**attempt.detail, **detail})
+    if state == NOT_STARTED:
+        sql = "UPDATE attempt SET state = ?, finished = ?, outcome = ?, detail = ? WHERE id = ?"
+        transaction.execute(sql, (state, now, NOT_STARTED, merged, attempt_id))
+    else:
+        transaction.execute("UPDATE attempt SET state = ?, triggered = ?, detail = ? WHERE id = ?", (state, now, merged, attempt_id))
+    return get(transaction, attempt_id)
+
+
+def finish(transaction: Transaction, attempt_id: str, outcome: str, reason: str, detail: dict[str, Any], now: float) -> Attempt:
+    """End an attempt. Saying the same end twice is fine; another end is refused."""
+    attempt = get(transaction, attempt_id)
+    if not attempt.open:
+        if (attempt.outcome, attempt.reason) == (outcome, reason):
+            return attempt
+        raise RecordsError(
+            f"attempt {attempt_id} ended before as {attempt.outcome}; it is not changed to {outcome}", "upgrade_state_unknown"
+        )
+    merged = canonical({**attempt.detail, **detail})
+    sql = "UPDATE attempt SET state = ?, finished = ?, outcome = ?, reason = ?, detail = ? WHERE id = ?"
+    transaction.execute(sql, (ENDED, now, outcome, reason, merged, attempt_id))
+    return get(transaction, attempt_id)
+
+
+def count(transaction: Transaction, serial: str, since_version: str) -> AttemptCount:
+    """Attempts used in the band that starts at ``since_version``.
+
+    The band is known when a person attested it or when the ledger saw an attempt inside it or into it. A person's
+    word never lowers what the ledger has seen.
+    """
+    attempts = history(transaction, serial)
+    border = _fields(since_version)
+    counted = [item for item in attempts if item.state != NOT_STARTED and _fields(item.source) >= border]
+    said = transaction.row("SELECT used, stored FROM attestation WHERE serial = ? AND since_version = ?", (serial, since_version))
+    crossed = any(item.state != NOT_STARTED and _fields(item.target) >= border for item in attempts)
+    known = said is not None or bool(counted) or crossed
+    used = len(counted)
+    if said is not None:
+        used = max(used, int(said["used"]) + sum(1 for item in counted if item.started > said["stored"]))
+    estimated = said is not None or len(attempts) > len(counted)
+    return AttemptCount(known=known, used=used if known else 0, estimated=known and estimated)
+
+
+def attest(
+    transaction: Transaction, serial: str, model: str, since_version: str, used: int, said_by: str, said_at: str, now: float
+) -> bool:
+    """Store a person's word; False when exactly this was stored before (its time then stays, so later attempts still add up)."""
+    row = transaction.row("SELECT used, said_by, said_at FROM attestation WHERE serial = ? AND since_version = ?", (serial, since_version))
+    if row is not None and (row["used"], row["said_by"], row["said_at"]) == (used, said_by, said_at):
+        return False
+    transaction.execute("DELETE FROM attestation WHERE serial = ? AND since_version = ?", (serial, since_version))
+    transaction.execute(
+        "INSERT INTO attestation (serial, since_version, model, used, said_by, said_at, stored) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (serial, since_version, model, used, said_by, said_at, now),
+    )
+    return True
+
+
+def from_row(row: Row) -> Attempt:
+    """An attempt as value."""
+    begun = row["triggered"] if row["triggered"] is not None else row["started"]
+    return Attempt(
+        id=row["id"],
+        campaign=row["campaign"],
+        serial=row["serial"],
+        model=row["model"],
+        host=row["host"],
+        row=row["matrix_row"],
+        method=row["method"],
+        source=row["source"],
+        target=row["target"],
+        artifact_digest=row["artifact_digest"],
+        operator=row["operator"],
+        plan_digest=row["plan_digest"],
+        limit_from=row["limit_from"],
+        state=row["state"],
+        started=row["started"],
+        triggered=row["triggered"],
+        finished=row["finished"],
+        hard_until=None if row["hard_seconds"] is None else begun + row["hard_seconds"],
+        outcome=row["outcome"],
+        reason=row["reason"],
+        before=json.loads(row["before"]),
+        detail=json.loads(row["detail"]),
+    )
+
+
+def _fields(version: str) -> tuple[int, ...]:
+    """A stored version (canonical text) for comparing. Models with opaque versions have no attempt limit."""
+    try:
+        return tuple(int(part) for part in version.split("."))
+    except ValueError:
+        raise RecordsError(f"the ledger holds the version {version!r}, which is not a row of numbers") from None

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""The journal: one hash chain for each campaign (R-297, F-39), written in the transaction of the change it tells of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from .database import Row, Transaction
+from .types import ChainCheck
+
+GENESIS = "0" * 64
+#: Campaign of entries that belong to none, such as an attestation.
+NO_CAMPAIGN = "-"
+
+
+def append(transaction: Transaction, campaign: str, at: float, operator: str, event: str, body: Mapping[str, Any]) -> str:
+    """Add one entry to the chain of ``campaign``; its hash."""
+    name = campaign or NO_CAMPAIGN
+    last = transaction.row("SELECT entry, hash FROM journal WHERE campaign = ? ORDER BY entry DESC LIMIT 1", (name,))
+    row: Row = {
+        "campaign": name,
+        "entry": last["entry"] + 1 if last else 1,
+        "at": at,
+        "operator": operator,
+        "event": event,
+        "body": canonical(body),
+        "prev": last["hash"] if last else GENESIS,
+    }
+    digest = entry_hash(row)
+    transaction.execute(
+        "INSERT INTO journal (campaign, entry, at, operator, event, body, prev, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (name, row["entry"], at, operator, event, row["body"], row["prev"], digest),
+    )
+    return digest
+
+
+def canonical(value: Any) -> str:
+    """JSON with one possible spelling: sorted keys, no spaces, plain ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+
+
+def entry_hash(row: Row) -> str:
+    """SHA-256 over the previous hash and the entry itself."""
+    content = canonical({key: row[key] for key in ("campaign", "entry", "at", "operator", "event", "body")})
+    return hashlib.sha256((row["prev"] + content).encode()).hexdigest()
+
+
+def entries(transaction: Transaction, campaign: str) -> list[Row]:
+    """All entries of a campaign, oldest first."""
+    return transaction.rows(
+        "SELECT campaign, entry, at, operator, event, body, prev, hash FROM journal WHERE campaign = ? ORDER BY entry",
+        (campaign or NO_CAMPAIGN,),
+    )
+
+
+def verify(rows: list[Row], expected_head: str | None = None) -> ChainCheck:
+    """Recompute the chain. A head noted elsewhere (a report) also shows entries cut off at the end."""
+    prev = GENESIS
+    seen_expected = expected_head in (None, GENESIS)
+    for number, row in enumerate(rows, start=1):
+        if row["entry"] != number or row["prev"] != prev or entry_hash(row) != row["hash"]:
+            return ChainCheck(ok=False, head=prev, entries=number - 1, broken_at=number)
+        prev = row["hash"]
+        seen_expected = seen_expected or prev == expected_head
+    if not seen_expected:
+        return ChainCheck(ok=False, head=prev, entries=len(rows), broken_at=len(rows) + 1)
+    return ChainCheck(ok=True, head=prev, entries=len(rows))
+
+
+def export_lines(rows: list[Row]) -> str:
+    """The chain as JSON lines, bodies as objects."""
+    return "".join(json.dumps({**row, "body": json.loads(row["body"])}, sort_keys=True, ensure_ascii=True) + "\n" for row in rows)

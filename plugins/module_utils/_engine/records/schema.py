@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""The tables (design 4.5) and their version. Types are spelt so that SQLite and PostgreSQL both take them."""
+
+from __future__ import annotations
+
+import uuid
+
+from .database import Transaction
+from .errors import RecordsError
+
+VERSION = 1
+
+STATEMENTS: tuple[str, ...] = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    """CREATE TABLE attempt (
+        id TEXT PRIMARY KEY, campaign TEXT NOT NULL, serial TEXT NOT NULL, model TEXT NOT NULL, host TEXT NOT NULL,
+        matrix_row TEXT NOT NULL, method TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL,
+        artifact_digest TEXT NOT NULL, operator TEXT NOT NULL, plan_digest TEXT NOT NULL, limit_from TEXT NOT NULL,
+        state TEXT NOT NULL, started DOUBLE PRECISION NOT NULL, triggered DOUBLE PRECISION, finished DOUBLE PRECISION,
+        hard_seconds DOUBLE PRECISION, outcome TEXT NOT NULL, reason TEXT NOT NULL, before TEXT NOT NULL, detail TEXT NOT NULL)""",
+    "CREATE INDEX attempt_serial ON attempt (serial, started)",
+    # The rule "one open attempt for each meter" is kept by the database itself.
+    "CREATE UNIQUE INDEX attempt_open ON attempt (serial) WHERE finished IS NULL",
+    """CREATE TABLE attestation (
+        serial TEXT NOT NULL, since_version TEXT NOT NULL, model TEXT NOT NULL, used BIGINT NOT NULL,
+        said_by TEXT NOT NULL, said_at TEXT NOT NULL, stored DOUBLE PRECISION NOT NULL, PRIMARY KEY (serial, since_version))""",
+    """CREATE TABLE lease (
+        resource TEXT PRIMARY KEY, slot_group TEXT NOT NULL, token TEXT NOT NULL, attempt_id TEXT,
+        host TEXT NOT NULL, boot_id TEXT NOT NULL, pid BIGINT NOT NULL, pid_start BIGINT NOT NULL, run TEXT NOT NULL,
+        acquired DOUBLE PRECISION NOT NULL, expires DOUBLE PRECISION NOT NULL)""",
+    "CREATE INDEX lease_group ON lease (slot_group)",
+    """CREATE TABLE journal (
+        campaign TEXT NOT NULL, entry BIGINT NOT NULL, at DOUBLE PRECISION NOT NULL, operator TEXT NOT NULL, event TEXT NOT NULL,
+        body TEXT NOT NULL, prev TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (campaign, entry))""",
+    """CREATE TABLE campaign_meter (
+        campaign TEXT NOT NULL, host TEXT NOT NULL, planned BIGINT NOT NULL, serial TEXT NOT NULL, outcome TEXT NOT NULL,
+        reason TEXT NOT NULL, detail TEXT NOT NULL, at DOUBLE PRECISION NOT NULL, PRIMARY KEY (campaign, host))""",
+)
+
+
+def install(transaction: Transaction) -> None:
+    """Make the tables where there are none. Raises RecordsError for tables of a newer version or of somebody else."""
+    if not transaction.has_table("meta"):
+        if transaction.row("SELECT name FROM sqlite_master LIMIT 1") is not None:
+            raise RecordsError("the file given as ledger is a database of something else")
+        for statement in STATEMENTS:
+            transaction.execute(statement)
+        transaction.execute("INSERT INTO meta (name, value) VALUES ('schema_version', ?)", (str(VERSION),))
+        transaction.execute("INSERT INTO meta (name, value) VALUES ('ledger_id', ?)", (uuid.uuid4().hex,))
+    refuse_newer(transaction)
+
+
+def refuse_newer(transaction: Transaction) -> None:
+    """Raise RecordsError for a ledger written by a newer release."""
+    version = stored_version(transaction)
+    if version > VERSION:
+        raise RecordsError(
+            f"the ledger has schema version {version}, but this release knows up to {VERSION}: use a newer release of the collection"
+        )
+
+
+def stored_version(transaction: Transaction) -> int:
+    """Schema version of this ledger."""
+    row = transaction.row("SELECT value FROM meta WHERE name = 'schema_version'")
+    if row is None or not str(row["value"]).isdigit():
+        raise RecordsError("the ledger does not say its schema version, so it is not trusted")
+    return int(row["value"])
+
+
+def ledger_id(transaction: Transaction) -> str:
+    """The name this ledger was given when it was made."""
+    row = transaction.row("SELECT value FROM meta WHERE name = 'ledger_id'")
+    return str(row["value"]) if row else ""
