@@ -99,6 +99,7 @@ class Meter:
         self._image: dict[int, int] | None = None
         self.services: dict[str, Service] = {}
         self.fleet: Any = None
+        self.upgrade_task: asyncio.Task[Any] | None = None
         self.tasks: set[asyncio.Task[Any]] = set()
         self.set_faults(spec.faults)
 
@@ -290,6 +291,7 @@ class Meter:
         self.last_restart = self.wall()
         self.reset_cause = 1 if cause == "power" else 2
         self.changed()
+        await self.renew_lease()
         self.state = state
         await self.open()
         self.record("silence_end")
@@ -298,6 +300,7 @@ class Meter:
     async def power_cycle(self, seconds: float) -> None:
         """Control power goes and returns; files stay where they are."""
         self.record("power_lost")
+        self._break_upgrade()
         self.power_failures += 1
         self.last_power_failure = self.wall()
         self.power_failure_seconds = int(seconds)
@@ -316,9 +319,34 @@ class Meter:
         await self.open()
         self.record("link_up")
 
-    async def die(self) -> None:
+    async def renew_lease(self) -> None:
+        """F-13: with DHCP a restart may bring another address."""
+        if self.spec.ip_mode != "dhcp":
+            return
+        fault = self.take("F-13")
+        if not fault:
+            return
+        old = self.address
+        await self.fleet.move(self, fault["address"] or self.fleet.spare_address())
+        other = self.fleet.meters.get(fault["taken_by"])
+        if other:
+            await self.fleet.move(other, old)
+
+    def _break_upgrade(self) -> None:
+        """Power went in the middle of an upgrade: it has failed."""
+        task = self.upgrade_task
+        if task is None:
+            return
+        task.cancel()
+        self.job.result = "failed"
+        self.job.message = self.surface.texts["failed"]
+        self.record("upgrade_done", ok=False, version=self.firmware_text)
+
+    async def die(self, inside_upgrade: bool = False) -> None:
         """F-01: never to return."""
         self.record("power_lost")
+        if not inside_upgrade:
+            self._break_upgrade()
         await self.go_silent()
         self.state = "dead"
         self.journal.end_progress(self.name)
