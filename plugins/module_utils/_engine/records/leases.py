@@ -78,8 +78,8 @@ def attempt_is_open(transaction: Transaction, attempt_id: str | None, now: float
         return False
     if row["hard_seconds"] is None:
         return True
-    begun: float = row["triggered"] if row["triggered"] is not None else row["started"]
-    return now < begun + row["hard_seconds"]
+    begun = row["triggered"] if row["triggered"] is not None else row["started"]
+    return bool(now < begun + row["hard_seconds"])
 
 
 def holds(transaction: Transaction, lease: Lease) -> bool:
