@@ -243,7 +243,8 @@ def lock_all() -> None:
     if not uv:
         raise BootstrapError("uv is needed to write locks: run python3 tests/tools/env.py first")
     for version, name in [(v, n) for v, n in LOCKS.items() if v != (3, 14)] + [((3, 11), IMPORTER)]:
-        command: list[str | Path] = [uv, "pip", "compile", "-q", "--upgrade", "--universal", "--python-version", f"{version[0]}.{version[1]}"]
+        command: list[str | Path] = [uv, "pip", "compile", "-q", "--upgrade", "--universal"]
+        command += ["--python-version", f"{version[0]}.{version[1]}"]
         command += ["--generate-hashes", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
         command += ["--custom-compile-command", "make lock", folder / f"{name}.in", "-o", folder / f"{name}.txt"]
         run(command)
