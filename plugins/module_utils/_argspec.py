@@ -52,10 +52,10 @@ _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Z
 def default_ports() -> dict[str, int]:
     """The documented port of each service of a PM5000."""
     return {
-        "modbus": constants.MODBUS_PORT.value,
-        "ftp": constants.FTP_PORT.value,
-        "http": constants.HTTP_PORT.value,
-        "https": constants.HTTPS_PORT.value,
+        "modbus": constants.PORT_MODBUS.number,
+        "ftp": constants.PORT_FTP.number,
+        "http": constants.PORT_HTTP.number,
+        "https": constants.PORT_HTTPS.number,
     }
 
 
@@ -83,9 +83,10 @@ def check_host(host: object) -> str:
 
 
 def check_unit_id(value: object) -> int:
-    """A Modbus unit id, 1 to 255. Raises InputError (R-108)."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 255:
-        raise InputError("unit_id", value, "a whole number from 1 to 255", "R-108")
+    """A Modbus unit id. Raises InputError (R-108)."""
+    low, high = constants.UNIT_ID_MIN.number, constants.UNIT_ID_MAX.number
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InputError("unit_id", value, f"a whole number from {low} to {high}", "R-108")
     return value
 
 
@@ -130,7 +131,7 @@ def target_from(params: Mapping[str, Any], name: str, clock: Clock | None = None
         name=name,
         host=check_host(params.get("host")),
         ports=check_ports(params.get("ports")),
-        unit_id=check_unit_id(constants.UNIT_ID.value if unit_id is None else unit_id),
+        unit_id=check_unit_id(constants.UNIT_ID.number if unit_id is None else unit_id),
         timeouts=check_timeouts(params.get("timeouts")),
         gateway=params.get("gateway") or None,
         credentials=check_credentials(params.get("credentials")),

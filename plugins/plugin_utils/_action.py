@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
+
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import (
     DependencyError,
     DeviceError,
@@ -23,9 +24,8 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.base.erro
     MeteringError,
 )
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.redaction import MASK, Redactor
-from ansible_collections.gridops.metering.plugins.module_utils._sealed import SEALED_OPTIONS, seal, secrets_in
-
 from ansible_collections.gridops.metering.plugins.module_utils._errors import describe_error, internal_error
+from ansible_collections.gridops.metering.plugins.module_utils._sealed import SEALED_OPTIONS, seal, secrets_in
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 PRIVATE_OPTIONS = frozenset({"sealed"})
