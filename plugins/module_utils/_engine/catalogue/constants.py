@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""Every product number once, with its unit and the rule it comes from.
+
+``stricter`` tells in which direction an operator may move a documented number (G-22): waits ``longer``, caps ``smaller``;
+None where the number is a fact and not a setting. A rule ``own`` marks a choice of this collection without a document.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..base.errors import InputError
+from .versions import Dotted
+
+
+@dataclass(frozen=True)
+class Constant:
+    """One number or text, what it means and where it comes from."""
+
+    name: str
+    value: int | str | Dotted
+    unit: str
+    rules: tuple[str, ...]
+    text: str
+    stricter: str | None = None
+
+    @property
+    def number(self) -> int:
+        """The value of a numeric constant."""
+        if not isinstance(self.value, int):
+            raise TypeError(f"{self.name} is not a number")
+        return self.value
+
+    def check(self, value: float, option: str) -> float:
+        """``value`` where it is at least as strict as the documented one (G-22). Raises InputError."""
+        if self.stricter == "longer" and value < self.number:
+            raise InputError(
+                option, value, f"{self.number} {self.unit} or longer; a documented wait is never shortened", f"{self.rules[0]}, G-22"
+            )
+        if self.stricter == "smaller" and value > self.number:
+            raise InputError(
+                option, value, f"at most {self.number} {self.unit}; a documented cap is never raised", f"{self.rules[0]}, G-22"
+            )
+        return value
+
+
+def _wait(name: str, value: int, rules: tuple[str, ...], text: str) -> Constant:
+    return Constant(name, value, "s", rules, text, stricter="longer")
+
+
+def _cap(name: str, value: int, unit: str, rules: tuple[str, ...], text: str) -> Constant:
+    return Constant(name, value, unit, rules, text, stricter="smaller")
+
+
+# Waits and deadlines
+SETTLE = _wait("settle", 60, ("R-089",), "after a completed upgrade, before the next meters")
+RETRY_HOLD = _wait("retry_hold", 300, ("R-119",), "before a retry in a mass upgrade, from the end of the batch")
+RESUME = _wait("resume", 40, ("R-143",), "for communication to resume after a successful upgrade by webpages")
+LATE_GRACE = _wait("late_grace", 180, ("R-143",), "after the documented silence, before a meter counts as lost")
+CARD_RESET_MIN = Constant("card_reset_min", 60, "s", ("R-064",), "shortest documented silence after the trigger page")
+CARD_RESET = _wait("card_reset", 120, ("R-064",), "longest documented silence after the trigger page")
+EXPECTED_DURATION = Constant("expected_duration", 300, "s", ("R-142",), "about how long an upgrade by webpages takes, or more")
+STALL = _wait("stall", 300, ("R-149", "G-07"), "since the start, before an upgrade may count as unresponsive")
+STALL_NO_PROGRESS = _wait("stall_no_progress", 60, ("G-07",), "without progress, before a late upgrade counts as stalled")
+HARD_TIMEOUT = _wait("hard_timeout", 1800, ("R-142",), "after which an upgrade is no longer watched")
+POWER_OFF = _wait("power_off", 10, ("R-150",), "control power stays off, by a person, webpages method only")
+POLL_INTERVAL = Constant("poll_interval", 5, "s", ("R-143",), "between two looks at a meter that is being upgraded")
+STAGE_RETRY_PAUSE = Constant("stage_retry_pause", 5, "s", ("own",), "before an interrupted copy starts again (F-04)")
+LEASE_TTL = Constant("lease_ttl", 60, "s", ("own",), "after which a lease that nobody renews may be taken over")
+
+# Caps
+TOOL_CAP_SINGLE = _cap("tool_cap_single", 1, "meters at a time", ("R-083", "G-03"), "tool before 3.8")
+TOOL_CAP_MASS = _cap("tool_cap_mass", 10, "meters at a time", ("R-084",), "tool 3.8 and later")
+TOOL_DIRECT_LAST = Constant(
+    "tool_direct_last", Dotted.parse("3.6"), "", ("R-080", "R-083"), "last tool version that is named for a direct cable"
+)
+TOOL_MASS_FIRST = Constant("tool_mass_first", Dotted.parse("3.8"), "", ("R-084",), "first tool version that takes several meters")
+UNDOCUMENTED_CAP_DEFAULT = Constant("undocumented_cap_default", 1, "meters at a time", ("G-18",), "where the documents give no number")
+UNDOCUMENTED_CAP_CEILING = _cap(
+    "undocumented_cap_ceiling", 10, "meters at a time", ("G-18",), "highest number an operator may choose there"
+)
+MAX_READ_CONNECTIONS = _cap("max_read_connections", 8, "connections", ("R-087",), "TCP connections for reading during an upgrade")
+ATTEMPTS_RESERVE_DEFAULT = Constant("attempts_reserve", 1, "attempts", ("R-044",), "kept back for a security fix")
+MAX_RETRIES_DEFAULT = Constant("max_retries", 1, "retries", ("R-092",), "of a failed upgrade, each a new attempt")
+STAGE_TRIES = Constant("stage_tries", 2, "tries", ("own",), "of the copy steps before anything was triggered (F-04)")
+LOGIN_TRIES = Constant("login_tries", 1, "tries", ("R-344", "R-054"), "with one secret")
+
+# Ports and Modbus
+PORT_MODBUS = Constant("port_modbus", 502, "", ("own",), "Modbus TCP, IANA")
+PORT_FTP = Constant("port_ftp", 21, "", ("R-053",), "FTP server of a PM5000")
+PORT_HTTP = Constant("port_http", 80, "", ("R-097",), "HTTP; the vendor's tool needs it or HTTPS at its default")
+PORT_HTTPS = Constant("port_https", 443, "", ("R-098",), "HTTPS; the vendor's tool needs it or HTTP at its default")
+PORT_SSH = Constant("port_ssh", 22, "", ("own",), "SFTP and SSH of HEP meters (product help)")
+PORT_ION = Constant("port_ion", 7700, "", ("own",), "ION of HEP meters (product help)")
+PORT_ION_TLS = Constant("port_ion_tls", 7443, "", ("X-10",), "ION over TLS of HEP meters from 4.0.0 on")
+PORT_MODBUS_RTU = Constant("port_modbus_rtu", 7701, "", ("own",), "Modbus RTU over TCP of HEP meters (product help)")
+PORT_ETHERGATE_1 = Constant("port_ethergate_1", 7801, "", ("own",), "serial gateway Com1 of HEP meters (product help)")
+PORT_ETHERGATE_4 = Constant("port_ethergate_4", 7802, "", ("own",), "serial gateway Com4 of HEP meters (product help)")
+PORT_DNP3 = Constant("port_dnp3", 20000, "", ("own",), "DNP3 of HEP meters (product help)")
+PORT_IEC61850 = Constant("port_iec61850", 102, "", ("own",), "IEC 61850 of HEP meters (product help)")
+PORT_DLMS = Constant("port_dlms", 4059, "", ("own",), "DLMS/COSEM over TCP, IANA")
+UNIT_ID = Constant("unit_id", 255, "", ("R-103",), "Modbus unit id of a meter itself over TCP")
+UNIT_ID_MIN = Constant("unit_id_min", 1, "", ("R-108",), "lowest unit id")
+UNIT_ID_MAX = Constant("unit_id_max", 255, "", ("R-108",), "highest unit id")
+MODBUS_MAX_REGISTERS = Constant("modbus_max_registers", 125, "registers", ("own",), "one FC 3 request, Modbus standard")
+
+# The vendor tool's Config.csv
+CSV_FIELDS = Constant("csv_fields", 6, "fields", ("R-101",), "one meter in Config.csv")
+CSV_LINES = Constant("csv_lines", 1, "lines", ("R-102",), "in one Config.csv")
+
+# HEP meters and ION Setup
+ION_SETUP_MIN_V3 = Constant("ion_setup_min_v3", Dotted.parse("3.2.20218.01"), "", ("R-164", "G-19"), "ION Setup for firmware 3.0.0")
+ION_SETUP_MIN_V4 = Constant("ion_setup_min_v4", Dotted.parse("3.2.22341.01"), "", ("X-12",), "ION Setup for firmware 4.0.0 and later")
+LSS_PASSWORD_MIN = Constant("lss_password_min", 0, "", ("R-258",), "lowest password under Legacy security support")
+LSS_PASSWORD_MAX = Constant("lss_password_max", 99_999_999, "", ("R-258",), "highest password under Legacy security support")
+LSS_PASSWORD_LENGTH = Constant("lss_password_length", 8, "characters", ("R-259",), "longest password under Legacy security support")
+LSS_DEFAULT_USER = Constant("lss_default_user", "User1", "", ("R-255", "R-187"), "user that anonymous requests are mapped to")
+LSS_DEFAULT_PASSWORD = Constant("lss_default_password", "0", "", ("R-257", "R-187"), "documented factory password")
+PASSWORD_COMPLEX_MIN = Constant("password_complex_min", 6, "characters", ("R-306",), "shortest complex password")
+PASSWORD_ALPHANUMERIC_MAX_V3 = Constant(
+    "password_alphanumeric_max_v3", 6, "characters", ("X-01", "G-14"), "longest non-numeric password before 4.0.0"
+)
+PASSWORD_MAX_V4 = Constant("password_max_v4", 16, "characters", ("own",), "longest password from HEP 4.0.0 on (product help)")
+USERS_MAX = _cap("users_max", 50, "users", ("R-322",), "on one meter")
+LOCKOUT_ATTEMPTS_MIN = Constant("lockout_attempts_min", 0, "tries", ("R-344",), "0 means never (product manual)")
+LOCKOUT_ATTEMPTS_MAX = Constant("lockout_attempts_max", 255, "tries", ("R-344",), "highest setting (product manual)")
+SESSION_TIMEOUT_MIN = Constant("session_timeout_min", 1, "min", ("R-345",), "lowest setting, ION only (product manual)")
+SESSION_TIMEOUT_MAX = Constant("session_timeout_max", 43_200, "min", ("R-345",), "highest setting, ION only (product manual)")
+MASTER_MAP_MODULES = Constant("master_map_modules", 40, "modules", ("R-237",), "Modbus master map modules from 3.0.0 on")
+MASTER_MAP_MODULES_OLD = Constant("master_map_modules_old", 20, "modules", ("R-237",), "Modbus master map modules before 3.0.0")
+MASTER_DEVICE_MODULES = Constant("master_device_modules", 128, "modules", ("R-238",), "Modbus master device modules from 3.0.0 on")
+MASTER_DEVICE_MODULES_OLD = Constant("master_device_modules_old", 64, "modules", ("R-238",), "Modbus master device modules before 3.0.0")
+
+# PM5000 accounts of the new generation
+PM_USER_MAX = Constant("pm_user_max", 15, "characters", ("own",), "user name on new PM5000 firmware (product help)")
+PM_PASSWORD_MIN = Constant("pm_password_min", 8, "characters", ("own",), "password on new PM5000 firmware (product help)")
+PM_PASSWORD_MAX = Constant("pm_password_max", 16, "characters", ("own",), "password on new PM5000 firmware (product help)")
+
+# DLMS/COSEM meters
+DLMS_B_METROLOGY = Constant("dlms_b_metrology", 0, "", ("R-214",), "OBIS field B of the legally relevant part")
+DLMS_B_APPLICATION = Constant("dlms_b_application", 1, "", ("R-215",), "OBIS field B of the main application")
+DLMS_B_OTHER_MIN = Constant("dlms_b_other_min", 2, "", ("R-216",), "lowest OBIS field B of other parts")
+DLMS_B_OTHER_MAX = Constant("dlms_b_other_max", 9, "", ("R-216",), "highest OBIS field B of other parts")
+DLMS_SLOTS = Constant("dlms_slots", 2, "versions", ("R-221",), "stored in the meter: one in use, one to install")
+DLMS_SIGNATURE = Constant("dlms_signature", "ECDSA P-256", "", ("R-218",), "signature of an image")
+
+CONSTANTS: tuple[Constant, ...] = tuple(item for item in list(globals().values()) if isinstance(item, Constant))
+
+
+def tool_cap(tool_version: Dotted) -> Constant:
+    """How many meters this version of the vendor's tool takes at a time (R-083, R-084); one for 3.7, which no text names (G-03)."""
+    mass_first = TOOL_MASS_FIRST.value
+    return TOOL_CAP_MASS if isinstance(mass_first, Dotted) and tool_version >= mass_first else TOOL_CAP_SINGLE
+
+
+def tool_needs_direct_cable(tool_version: Dotted) -> bool:
+    """Whether this version of the vendor's tool needs the meter on its own cable (R-080); also 3.7 (G-03)."""
+    mass_first = TOOL_MASS_FIRST.value
+    return not (isinstance(mass_first, Dotted) and tool_version >= mass_first)
