@@ -221,6 +221,21 @@ def test_a_slot_left_by_a_triggered_attempt_goes_to_its_successor(ledger: Record
     assert mine is not None and mine.taken_over and mine.attempt_id == attempt.id
 
 
+def test_looking_at_a_lease_changes_nothing(ledger: Records) -> None:
+    assert ledger.holder("meter:S1") is None
+    ledger.acquire("meter:S1", 60)
+    assert ledger.holder("meter:S1") is None, "our own lease is no obstacle"
+
+    def rival() -> None:
+        found = ledger.holder("meter:S1")
+        Path(ledger.location + ".seen").write_text(found.text if found else "free")
+
+    in_child(rival)
+    assert "is in use by process" in Path(ledger.location + ".seen").read_text()
+    in_child(lambda: ledger.acquire("meter:S2", 60) and None)
+    assert ledger.holder("meter:S2") is None, "its owner is dead"
+
+
 def test_a_dead_slot_without_attempt_is_free(ledger: Records) -> None:
     in_child(lambda: ledger.acquire_slot("ftp", 1, 3600) and None)
     assert ledger.acquire_slot("ftp", 1, 60) is not None
