@@ -49,20 +49,6 @@ def holder_of(transaction: Transaction, me: Owner, now: float, resource: str) ->
     return Holder(resource=resource, owner=owner, alive=alive, expires=row["expires"], attempt_id=row["attempt_id"], attempt_open=is_open)
 
 
-def holder(transaction: Transaction, me: Owner, now: float, resource: str) -> Holder | None:
-    """Who else holds ``resource`` now; None when this process could have it by asking plainly."""
-    row = transaction.row(f"SELECT {_COLUMNS} FROM lease WHERE resource = ?", (resource,))
-    if row is None or owner_of(row) == me:
-        return None
-    alive = owner_alive(owner_of(row))
-    is_open = attempt_is_open(transaction, row["attempt_id"], now)
-    if (alive is False or row["expires"] <= now) and not is_open:
-        return None
-    return Holder(
-        resource=resource, owner=owner_of(row), alive=alive, expires=row["expires"], attempt_id=row["attempt_id"], attempt_open=is_open
-    )
-
-
 def take_slot(transaction: Transaction, me: Owner, now: float, group: str, cap: int, ttl: float, attempt_id: str | None) -> Lease | None:
     """One of ``cap`` slots of a group, or None. Slots above a lowered cap still count while they are in use.
 

@@ -123,11 +123,6 @@ class Records:
         with self._database.read() as transaction:
             return lease_rows.holder_of(transaction, self.owner, self._now(), resource)
 
-    def holder(self, resource: str) -> Holder | None:
-        """Who else holds ``resource``; None when it is free to take. Changes nothing."""
-        with self._database.read() as transaction:
-            return lease_rows.holder(transaction, self.owner, self._now(), resource)
-
     def acquire_slot(self, group: str, cap: int, ttl: float, attempt_id: str | None = None) -> Lease | None:
         """One of ``cap`` slots of ``group``, or None while all are in use.
 
