@@ -5,10 +5,7 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -19,9 +16,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from metersim import __version__, inventory, packages, spec
-from metersim.control import Control
-from metersim.fleet import Fleet, StartError
+from metersim import __version__, packages, spec
+from metersim.spec import StartError
 
 READY = "ready.json"
 
@@ -70,47 +66,10 @@ def _up(args: argparse.Namespace) -> int:
         raise StartError(f"a fleet already runs with state folder {args.state} (pid {running['pid']})")
     (args.state / READY).unlink(missing_ok=True)
     if args.foreground:
-        return asyncio.run(_serve(fleet_spec, args))
+        from metersim import serve  # the protocol libraries take a while to import
+
+        return serve.run(fleet_spec, args.state, args.inventory, args.parent)
     return _detach(args)
-
-
-async def _serve(fleet_spec: spec.FleetSpec, args: argparse.Namespace) -> int:
-    logging.disable(logging.CRITICAL)  # protocol libraries; the journal is the record
-    fleet = Fleet(fleet_spec, args.state)
-    control = Control(fleet)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, control.stop_wanted.set)
-    await fleet.start()
-    try:
-        await control.start(fleet_spec.control_port)
-    except OSError as exc:
-        await fleet.stop()
-        raise StartError(f"control endpoint: cannot listen on 127.0.0.1:{fleet_spec.control_port}: {exc.strerror or exc}") from exc
-    if args.inventory:
-        inventory.write(fleet, args.inventory)
-    _announce(args.state, fleet, control)
-    await _until_stopped(control, args.parent)
-    (args.state / READY).unlink(missing_ok=True)
-    await control.stop()
-    await fleet.stop()
-    return 0
-
-
-def _announce(state: Path, fleet: Fleet, control: Control) -> None:
-    ready = {"pid": os.getpid(), "control": control.url, "name": fleet.spec.name, "meters": len(fleet.meters)}
-    partial = state / (READY + ".part")
-    partial.write_text(json.dumps(ready), encoding="utf-8")
-    partial.replace(state / READY)
-
-
-async def _until_stopped(control: Control, parent: int) -> None:
-    """Until a signal or a request; with ``parent`` also when that process goes."""
-    while not control.stop_wanted.is_set():
-        if parent and os.getppid() != parent:
-            return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(control.stop_wanted.wait(), 1.0 if parent else None)
 
 
 def _detach(args: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 
 class FleetClock:
@@ -15,7 +15,7 @@ class FleetClock:
     def __init__(self, factor: float = 1.0) -> None:
         self.factor = factor
         self._start = time.monotonic()
-        self._wall = datetime.now(timezone.utc)
+        self._wall = datetime.now(UTC)
 
     def now(self) -> float:
         """Meter seconds since start."""

@@ -55,7 +55,9 @@ def _one(ident: str, given: Any, where: str) -> Fault:
     for key in given:
         if key not in options:
             raise ValueError(f"{where}: fault {ident} has no option '{key}' (known: {', '.join(options) or 'none'})")
-    fault = {key: _value(given.get(key, default), kind, f"{where}: fault {ident}, option '{key}'") for key, (kind, default) in options.items()}
+    fault = {
+        key: _value(given.get(key, default), kind, f"{where}: fault {ident}, option '{key}'") for key, (kind, default) in options.items()
+    }
     if ident == "F-40":
         fault["registers"] = [_span(item, where) for item in fault["registers"]]
     return fault

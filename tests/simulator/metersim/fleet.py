@@ -13,11 +13,7 @@ from metersim.clock import FleetClock
 from metersim.journal import Journal
 from metersim.meter import Meter
 from metersim.modbus import ModbusService
-from metersim.spec import FleetSpec
-
-
-class StartError(RuntimeError):
-    """The fleet cannot start; the text says why in one line."""
+from metersim.spec import FleetSpec, StartError
 
 
 class Fleet:

@@ -213,7 +213,7 @@ class CardFiles(AbstractedFS):
     def open(self, filename: str, mode: str) -> Any:
         """Writes go through CardFile."""
         if "r" in mode and "+" not in mode:
-            return open(filename, mode)  # noqa: SIM115 - pyftpdlib closes it
+            return open(filename, mode)
         return CardFile(self.cmd_channel.meter, filename, mode)
 
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ def _attest(meter: Meter) -> dict[str, Any]:
     words["power_source"] = "uninterrupted"
     words["critical_control"] = False
     words["by"] = "metersim"
-    words["at"] = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    words["at"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     words.update(meter.spec.attest)
     return {key: value for key, value in words.items() if value is not None}
 

@@ -123,7 +123,10 @@ class Meter:
     def accounts(self) -> dict[str, dict[str, str]]:
         """Role to user and password: the file's, else the factory's."""
         if self.generation == tables.LEGACY:
-            return {**DEFAULT_ACCOUNTS, **{role: self.spec.accounts[role] for role in self.spec.accounts if role not in ("administrator", "guest")}}
+            return {
+                **DEFAULT_ACCOUNTS,
+                **{role: self.spec.accounts[role] for role in self.spec.accounts if role not in ("administrator", "guest")},
+            }
         factory = {"administrator": {"user": "Administrator", "password": self.mac}, "guest": {"user": "Guest", "password": "Powerlogic@1"}}
         return {**factory, **{role: self.spec.accounts[role] for role in self.spec.accounts if role in factory}}
 

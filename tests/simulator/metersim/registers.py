@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import struct
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from metersim import tables
@@ -100,4 +100,4 @@ def read(meter: Meter, first: int, count: int) -> list[int] | None:
     return values
 
 
-EPOCH = datetime(2019, 3, 1, 8, 0, tzinfo=timezone.utc)
+EPOCH = datetime(2019, 3, 1, 8, 0, tzinfo=UTC)

@@ -22,6 +22,10 @@ class SpecError(ValueError):
     """The fleet file is wrong; the text says where and what is accepted."""
 
 
+class StartError(RuntimeError):
+    """The fleet cannot start, or is not there; the text says why in one line."""
+
+
 SERVICES = ("modbus", "ftp", "http")
 FLEET_KEYS = (
     "name", "clock_factor", "first_address", "ports", "surface", "services", "control", "profiles", "log_reads", "defaults", "meters",

@@ -79,7 +79,12 @@ def _status_json(surface: Surface, meter: Meter) -> tuple[str, str]:
             "phase": surface.results[job.result],
             "note": job.message,
             "jobs": [
-                {"title": surface.processes[step.name], "status": surface.states[step.state], "done": step.progress / 100, "detail": step.text}
+                {
+                    "title": surface.processes[step.name],
+                    "status": surface.states[step.state],
+                    "done": step.progress / 100,
+                    "detail": step.text,
+                }
                 for step in job.steps
             ],
         },
@@ -99,7 +104,13 @@ SURFACES = {
         order=(CARD, SYSTEM, LANGUAGE, PAGES),
         processes={CARD: "Communications card", SYSTEM: "Operating system", LANGUAGE: "Language files", PAGES: "Webpages"},
         states={"waiting": "Waiting", "running": "In progress", "done": "Completed", "failed": "Failed"},
-        results={"none": "None", "running": "In progress", "done": "Upgrade Completed", "failed": "Upgrade failed", "refused": "Not started"},
+        results={
+            "none": "None",
+            "running": "In progress",
+            "done": "Upgrade Completed",
+            "failed": "Upgrade failed",
+            "refused": "Not started",
+        },
         roles={
             "product_master": "Product Master",
             "web_master": "Web Master",

@@ -110,7 +110,10 @@ class Fleet:
         self.state_dir.mkdir(parents=True)
         command = [sys.executable, "-m", "metersim", "up", str(self._file()), "--foreground", "--parent", str(os.getpid())]
         command += ["--state", str(self.state_dir), "--inventory", str(self.inventory)]
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]))}
+        env = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])),
+        }
         log = self.folder / "log.txt"
         with log.open("wb") as out:
             self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env)

@@ -85,7 +85,7 @@ async def _run(meter: Meter) -> None:
     late = meter.take("F-15")
     if late:
         await meter.clock.sleep(late["seconds"])
-    if meter.take("F-01"):
+    if meter.take("F-01") is not None:
         await meter.die(inside_upgrade=True)
         return
     await meter.go_silent()
@@ -159,7 +159,7 @@ def _set(meter: Meter, step: Step, state: str, progress: int, text: str = "") ->
 def _finish(meter: Meter, ok: bool) -> None:
     """Write down the result. Staged files are gone afterwards, good or bad."""
     job = meter.job
-    if ok and job.target and not meter.take("F-16"):
+    if ok and job.target and meter.take("F-16") is None:
         meter.previous, meter.firmware = meter.firmware, job.target
         meter.downloaded = meter.wall()
     remove_staged(meter)

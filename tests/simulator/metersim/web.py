@@ -184,7 +184,9 @@ class WebService:
             return web.Response(body=b"A" * HUGE, content_type="text/html")
         if fault["kind"] == "non_ascii":
             return web.Response(body=b"<html>\xff\xfe Zust\xe4nde \xc3\x28 \x00\x07</html>", content_type="text/html")
-        return web.Response(body=b"<html><head><title>Error</title></head><body>Internal error 0x80</body></html>", content_type="text/html")
+        return web.Response(
+            body=b"<html><head><title>Error</title></head><body>Internal error 0x80</body></html>", content_type="text/html"
+        )
 
 
 def _typed(kind: str, body: str) -> web.Response:

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""The FTP server: accounts, roles, space, layout."""
+
+from __future__ import annotations
+
+import ftplib
+import io
+
+import pytest
+
+from metersim.bench import Bench
+
+FLEET = {
+    "meters": [
+        {"name": "m1", "model": "PM5560", "firmware": "2.7.8"},
+        {"name": "small", "model": "PM5560", "firmware": "2.7.8", "free_space": 50_000, "custom_files": {"www/site.bin": 30_000, "log.txt": "hello"}},
+        {"name": "off", "model": "PM5560", "firmware": "2.7.8", "ftp": False},
+        {"name": "new", "model": "PM5560", "firmware": "4.3.5"},
+        {"name": "odd", "model": "PM5560", "firmware": "2.7.8", "faults": {"F-21": {"mode": "layout"}}},
+        {"name": "full", "model": "PM5560", "firmware": "2.7.8", "faults": {"F-21": {"mode": "space_full"}}},
+        {"name": "own", "model": "PM5560", "firmware": "2.7.8", "accounts": {"product_master": {"user": "chief", "password": "Secret-77"}, "web_user": {"user": "eye", "password": "look"}}},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.requirement("R-055")
+def test_two_folders_store_size_and_read_back(bench: Bench) -> None:
+    with bench.ftp("m1") as session:
+        assert sorted(session.nlst()) == ["fw", "www"]
+        session.storbinary("STOR /fw/App2.out", io.BytesIO(b"x" * 5000))
+        session.storbinary("STOR /fw/App2.out", io.BytesIO(b"y" * 3000))
+        session.voidcmd("TYPE I")
+        assert session.size("/fw/App2.out") == 3000
+        back: list[bytes] = []
+        session.retrbinary("RETR /fw/App2.out", back.append)
+        assert b"".join(back) == b"y" * 3000
+        session.delete("/fw/App2.out")
+    stored = bench.meter("m1").events("ftp_stored")
+    assert [(event["path"], event["size"]) for event in stored] == [("/fw/App2.out", 5000), ("/fw/App2.out", 3000)]
+
+
+@pytest.mark.requirement("R-034", "R-054")
+def test_only_the_product_master_writes(bench: Bench) -> None:
+    with bench.ftp("m1", ("user1", "pass1")) as session:
+        assert "fw" in session.nlst()
+        with pytest.raises(ftplib.error_perm, match="^550"):
+            session.storbinary("STOR /fw/App2.out", io.BytesIO(b"x"))
+    denied = bench.meter("m1").events("ftp_denied")
+    assert denied and denied[0]["path"] == "/fw/App2.out" and denied[0]["why"] == "role"
+
+
+def test_logins_are_counted(bench: Bench) -> None:
+    before = bench.meter("own").state()["logins"]["ftp"]
+    with pytest.raises(ftplib.error_perm, match="^530"):
+        bench.ftp("own", ("chief", "wrong"))
+    bench.ftp("own", ("chief", "Secret-77")).quit()
+    bench.ftp("own", ("eye", "look")).quit()
+    after = bench.meter("own").state()["logins"]["ftp"]
+    assert (after["ok"] - before["ok"], after["failed"] - before["failed"]) == (2, 1)
+    assert "Secret" not in str(bench.meter("own").events())
+
+
+@pytest.mark.requirement("R-060")
+def test_custom_files_eat_the_space(bench: Bench) -> None:
+    with bench.ftp("small") as session:
+        with pytest.raises((ftplib.error_perm, OSError)) as caught:
+            session.storbinary("STOR /fw/App2.out", io.BytesIO(b"x" * 40_000))
+        if isinstance(caught.value, ftplib.error_perm):
+            assert str(caught.value).startswith("552")
+    with bench.ftp("small") as session:
+        session.delete("/www/site.bin")
+        session.storbinary("STOR /fw/App2.out", io.BytesIO(b"x" * 40_000))
+
+
+@pytest.mark.requirement("R-060")
+def test_no_space_at_all(bench: Bench) -> None:
+    with bench.ftp("full") as session, pytest.raises(ftplib.error_temp, match="^452"):
+        session.storbinary("STOR /fw/App2.out", io.BytesIO(b"x"))
+
+
+@pytest.mark.requirement("R-033")
+def test_disabled_means_closed(bench: Bench) -> None:
+    for name in ("off", "new"):
+        with pytest.raises(ConnectionRefusedError):
+            bench.ftp(name)
+    bench.meter("off").action("ftp_on")
+    bench.ftp("off").quit()
+    bench.meter("off").faults({"F-21": {}})
+    with pytest.raises(ConnectionRefusedError):
+        bench.ftp("off")
+
+
+def test_new_generation_has_other_accounts(bench: Bench) -> None:
+    bench.meter("new").action("ftp_on")
+    mac = f"0080F4{bench.meter('new').state()['serial'] & 0xFFFFFF:06X}"
+    bench.ftp("new", ("Administrator", mac)).quit()
+
+
+@pytest.mark.requirement("R-055")
+def test_odd_layout(bench: Bench) -> None:
+    with bench.ftp("odd") as session:
+        assert sorted(session.nlst()) == ["firmware", "web"]
+
+
+def test_big_file_arrives_whole(bench: Bench) -> None:
+    raw = bytes(range(256)) * 40_000
+    with bench.ftp("m1") as session:
+        session.storbinary("STOR /fw/big.bin", io.BytesIO(raw))
+    event = bench.meter("m1").events("ftp_stored")[-1]
+    import hashlib
+
+    assert (event["size"], event["sha256"]) == (len(raw), hashlib.sha256(raw).hexdigest())

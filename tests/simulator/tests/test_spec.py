@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""The fleet file: what is accepted, and one clear line for what is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from metersim import packages, spec, tables
+
+GOOD: dict[str, Any] = {"name": "m1", "model": "PM5560", "firmware": "2.7.8"}
+FLEETS = Path(__file__).parents[1] / "fleets"
+
+
+def one(**change: Any) -> dict[str, Any]:
+    """A fleet of one meter with something changed."""
+    return {"meters": [{**GOOD, **change}]}
+
+
+BAD = [
+    ([], "must be a mapping"),
+    ({}, "'meters' must be a list"),
+    ({"meters": ["x"]}, "each meter must be a mapping"),
+    ({"speed": 2, "meters": [GOOD]}, "unknown key 'speed'"),
+    ({"clock_factor": 0, "meters": [GOOD]}, "clock_factor"),
+    ({"ports": {"ssh": 22}, "meters": [GOOD]}, "unknown key 'ssh'"),
+    ({"ports": {"http": 99999}, "meters": [GOOD]}, "port number"),
+    ({"first_address": "here", "meters": [GOOD]}, "first_address"),
+    ({"control": {"port": "x"}, "meters": [GOOD]}, "control: port"),
+    (one(name="a b"), "meter name"),
+    (one(model="PM9999"), "unknown model"),
+    (one(firmware="2.7"), "firmware"),
+    (one(colour="red"), "unknown key 'colour'"),
+    (one(ip_mode="maybe"), "ip_mode"),
+    (one(http_auth="ntlm"), "http_auth"),
+    (one(surface="z"), "surface"),
+    (one(services=["ssh"]), "services"),
+    (one(mid_lock=True), "no MID/MIR lock"),
+    (one(attempts_used=-1), "attempts_used"),
+    (one(unit_id=0), "unit_id"),
+    (one(silence="long"), "silence"),
+    (one(ftp="yes"), "ftp must be true or false"),
+    (one(address="1.2.3"), "not an IPv4 address"),
+    (one(accounts={"boss": {"user": "a", "password": "b"}}), "unknown role"),
+    (one(accounts={"web_user": {"user": "a"}}), "needs exactly"),
+    (one(faults={"F-99": {}}), "unknown fault"),
+    (one(faults={"F-40": {"registers": ["x"]}}), "F-40"),
+    (one(name="m[3:1]"), "upwards"),
+    (one(name="m[1:3]", serial=5), "cannot be given for a range"),
+    ({"meters": [GOOD, GOOD]}, "used twice"),
+    ({"meters": [GOOD, {"name": "m2", "firmware": "2.7.8"}]}, "'model' is missing"),
+]
+
+
+@pytest.mark.parametrize(("raw", "words"), BAD, ids=[words for dummy, words in BAD])
+def test_bad_files(raw: Any, words: str) -> None:
+    with pytest.raises(spec.SpecError) as caught:
+        spec.parse(raw)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_ranges_addresses_and_serials() -> None:
+    fleet = spec.parse({"first_address": "127.9.0.250", "meters": [{**GOOD, "name": "b[001:200]"}, {**GOOD, "address": "127.9.0.253"}]})
+    assert len(fleet.meters) == 201
+    assert fleet.meters[0].name == "b001" and fleet.meters[199].name == "b200"
+    addresses = [meter.address for meter in fleet.meters]
+    assert len(set(addresses)) == 201 and not any(address.endswith((".0", ".255")) for address in addresses)
+    assert len({meter.serial for meter in fleet.meters}) == 201
+
+
+def test_shipped_fleets_are_good() -> None:
+    for path in FLEETS.glob("*.yml"):
+        assert spec.load(path).meters
+    demo = spec.load(FLEETS / "demo.yml")
+    bands = {tables.band_of(meter.model).models for meter in demo.meters}
+    assert len(demo.meters) >= 12 and len(bands) == 6
+
+
+VERDICTS = [
+    ("PM5560", "2.3.1", "2.9.9", True),
+    ("PM5560", "2.9.9", "2.8.3", True),
+    ("PM5560", "2.7.8", "2.10.0", False),
+    ("PM5560", "2.7.8", "4.0.0", False),
+    ("PM5560", "4.0.0", "4.3.5", False),
+    ("PM5570", "3.1.4", "3.2.9", True),
+    ("PM5570", "3.0.9", "3.2.9", False),
+    ("PM5660", "3.2.9", "6.0.0", False),
+    ("PM5650", "2.11.4", "2.12.9", True),
+    ("PM5650", "2.9.9", "2.12.9", False),
+    ("PM5561", "10.6.3", "10.9.9", True),
+    ("PM5561", "10.6.2", "10.9.9", False),
+    ("PM5561", "10.8.2", "10.8.2", False),
+    ("PM5661", "11.0.0", "11.2.9", True),
+    ("PM5761", "11.2.9", "14.0.0", False),
+    ("PM5570L", "6.0.0", "6.1.0", False),
+]
+
+
+@pytest.mark.requirement("R-008", "R-012", "R-015", "R-019", "R-023", "R-026", "R-042")
+@pytest.mark.parametrize(("model", "present", "target", "good"), VERDICTS)
+def test_what_the_card_takes_over_ftp(model: str, present: str, target: str, good: bool) -> None:
+    verdict = tables.ftp_verdict(model, tables.parse_version(present), tables.parse_version(target))
+    assert (verdict == "") is good
+
+
+@pytest.mark.parametrize(
+    ("model", "version", "limit"),
+    [
+        ("PM5561", "10.6.2", None), ("PM5561", "10.6.3", 10), ("PM5561", "12.0.0", 25), ("PM5661", "11.0.0", 10), ("PM5761", "14.0.0", 25),
+        ("PM5562", "4.3.4", None), ("PM5562MC", "4.3.5", 25), ("PM5560", "4.3.5", None),
+    ],
+)  # fmt: skip
+def test_limits(model: str, version: str, limit: int | None) -> None:
+    assert tables.attempt_limit(model, tables.parse_version(version)) == limit
+
+
+def test_packages_are_judged() -> None:
+    raw = packages.seal("firmware", ["PM5560"], "2.9.9", 5000)
+    assert len(raw) == 5000
+    assert packages.open_sealed(raw) == packages.Head("firmware", ("PM5560",), (2, 9, 9))
+    for bad in (raw[:-1], raw[:2000] + b"\0" + raw[2001:], b"", b"hello" * 100):
+        with pytest.raises(packages.PackageError):
+            packages.open_sealed(bad)
