@@ -68,6 +68,11 @@ POWER_OFF = _wait("power_off", 10, ("R-150",), "control power stays off, by a pe
 POLL_INTERVAL = Constant("poll_interval", 5, "s", ("R-143",), "between two looks at a meter that is being upgraded")
 STAGE_RETRY_PAUSE = Constant("stage_retry_pause", 5, "s", ("own",), "before an interrupted copy starts again (F-04)")
 LEASE_TTL = Constant("lease_ttl", 60, "s", ("own",), "after which a lease that nobody renews may be taken over")
+LEASE_WAIT = Constant("lease_wait", 30, "s", ("own",), "for another run to give a meter back, before this one gives up")
+OBSERVE_SLICE = Constant(
+    "observe_slice", 60, "s", ("own",), "of watching in one call on a jump host, so that the controller can beat its leases"
+)
+SEARCH_LIMIT = Constant("search_limit", 1024, "addresses", ("own",), "looked at for a serial number that left its address (R-032)")
 
 # Caps
 TOOL_CAP_SINGLE = _cap("tool_cap_single", 1, "meters at a time", ("R-083", "G-03"), "tool before 3.8")

@@ -49,6 +49,13 @@ class Row:
         """The sources of the documented pattern, without the minimum that a note sets."""
         return Band(self.pattern_first or self.source.first, self.source.last, self.source.below)
 
+    def sources(self, strict: bool) -> Band:
+        """The accepted sources; with ``strict`` only those that the text itself names (G-01)."""
+        if not strict or self.literal is None:
+            return self.source
+        major, minor = self.literal
+        return self.source.meet(Band(Version(major, minor, 0), below=Version(major, minor + 1, 0))) or self.source
+
     def reading(self, source: Version) -> str:
         """``literal`` where the text names this source, ``extended`` where G-01 reads it as part of the band."""
         if self.literal is None or self.literal == (source.major, source.minor):
@@ -112,9 +119,8 @@ ROWS: tuple[Row, ...] = (
         _from("3.0.0"),
         _from("3.0.0"),
         "ion",
-        ("R-245", "X-12"),
+        ("R-173", "R-245", "X-12"),
         reversible=False,
-        higher_only=True,
         notes=("this row comes from the maker's product help, not from the four source documents (X-12)",),
     ),
     # Versions of an MCS301 are identifiers without an order (design 4.1), so its row has no bounds.

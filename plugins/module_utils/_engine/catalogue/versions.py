@@ -80,6 +80,13 @@ class Band:
         """The lowest version above the band, None where it has no upper bound."""
         return self.last.next() if self.last is not None else self.below
 
+    def last_before_end(self) -> Version | None:
+        """The highest version that can be named: ``last``, or ``below`` itself as a bound; None without upper bound."""
+        end = self.end
+        if end is not None and end.patch > 0:
+            return Version(end.major, end.minor, end.patch - 1)
+        return end
+
     def __contains__(self, version: Version) -> bool:
         return self.low <= version and (self.end is None or version < self.end)
 
@@ -108,6 +115,8 @@ class Band:
         return f"{end.major - 1}.x"
 
     def __str__(self) -> str:
+        if self.first is None and self.end is None:
+            return "any version"
         if self.last_text is None:
             return f"{self.low} and above"
         return f"{self.first_text} to {self.last_text}" if self.first is not None else f"{self.last_text} and earlier"
