@@ -55,8 +55,8 @@ class DeadlineError(MeteringError):
 
 
 class OrphanedError(MeteringError):
-    """The process that started this worker is gone; nothing new may be started."""
+    """Nothing new may be started: the process that started this worker is gone, or another run took its lease."""
 
-    def __init__(self, stage: str) -> None:
+    def __init__(self, stage: str, why: str = "the controlling process is gone") -> None:
         self.stage = stage
-        super().__init__(f"{stage}: the controlling process is gone, so nothing more is started")
+        super().__init__(f"{stage}: {why}, so nothing more is started")

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""meter_firmware in the controller's process."""
+
+from __future__ import annotations
+
+import getpass
+import shlex
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, InputError, MeteringError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
+from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import open_records
+from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.ftp import SendFile
+from ansible_collections.gridops.metering.plugins.module_utils._errors import describe_error
+from ansible_collections.gridops.metering.plugins.module_utils._firmware import FIRMWARE_SPEC
+from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction, OptionError
+from ansible_collections.gridops.metering.plugins.plugin_utils._firmware import GOOD, FirmwareTask
+from ansible_collections.gridops.metering.plugins.plugin_utils._firmware_hooks import TaskHooks
+from ansible_collections.gridops.metering.plugins.plugin_utils._firmware_remote import RemoteSteps
+from ansible_collections.gridops.metering.plugins.plugin_utils._progress import Progress
+
+MODULE = "gridops.metering.meter_firmware"
+
+
+class ActionModule(MeterAction):
+    """Upgrades one meter by at most one hop."""
+
+    ARGUMENT_SPEC: ClassVar[dict[str, Any]] = FIRMWARE_SPEC
+    TRANSFERS_FILES = True
+
+    def execute(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        return self._upgrade(params, task_vars, remote=False)
+
+    def run_delegated(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        return self._upgrade(params, task_vars, remote=True)
+
+    def _upgrade(self, params: dict[str, Any], task_vars: Mapping[str, Any], remote: bool) -> dict[str, Any]:
+        host = str(task_vars.get("inventory_hostname", params["host"]))
+        progress = Progress(host, params.get("progress_dir"))
+        task: FirmwareTask | None = None
+
+        def beat(*leases: Any) -> None:
+            if task is not None:
+                task.records.beat(*leases)
+
+        hooks = TaskHooks(progress, self.redactor, beat)
+        factory = self._remote_factory(params, task_vars) if remote else None
+        task = FirmwareTask(params, host, self.check_mode, factory, hooks)
+        try:
+            result = task.run()
+        except MeteringError as error:
+            if params["on_failure"] == "fail":
+                raise
+            result = self._refused(task, error)
+        progress.done(result["outcome"], result["reason"])
+        return self._finish_task(task, result)
+
+    def _refused(self, task: FirmwareTask, error: MeteringError) -> dict[str, Any]:
+        """With on_failure: record, bad input of one meter is that meter's outcome, and the play goes on."""
+        described = describe_error(error, self.stage)["error"]
+        reason = described["reason"] or getattr(error, "reason", None) or ("bad_input" if isinstance(error, InputError) else "ledger_untrusted")
+        return task.result("blocked", reason, str(error))
+
+    def _finish_task(self, task: FirmwareTask, result: dict[str, Any]) -> dict[str, Any]:
+        if self.diff_mode:
+            result["diff"] = self.redactor.clean(task.diff(result))
+        if task.params["on_failure"] == "record":
+            self._record(task, result)
+        elif result["outcome"] not in GOOD:
+            result["failed"] = True
+            result["error"] = {"class": "outcome", "stage": "upgrade", "reason": result["reason"], "remedy": result["remedy"]}
+        return result
+
+    def _record(self, task: FirmwareTask, result: dict[str, Any]) -> None:
+        """The outcome goes into the campaign's records, where the gate after the batch finds it."""
+        if self.check_mode:
+            return
+        serial = (result["before"] or {}).get("serial") or ""
+        detail = {"text": self.redactor.text(result["text"]), "before": result["before"], "after": result["after"], "hops": result["hops"]}
+        records = open_records(task.params.get("records"), getpass.getuser())
+        records.record_outcome(task.params["campaign"], task.host, serial, result["outcome"], result["reason"], self.redactor.clean(detail))
+
+    # -- jump hosts ---------------------------------------------------------------------------------------------------
+
+    def _remote_factory(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> Any:
+        timing = params.get("timing") or {}
+        options = {
+            "clock_factor": timing.get("clock_factor") or 1.0,
+            "read_back": params["verify_upload"] == "read_back",
+            "search": params["search"],
+        }
+
+        def make(target: Target, profile: dict[str, Any] | None, files: list[SendFile]) -> RemoteSteps:
+            return RemoteSteps(
+                target, profile, files, options, lambda sealed: self._call_step(sealed, task_vars), self._copy_there, self._remove_there
+            )
+
+        return make
+
+    def _call_step(self, sealed: str, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        answer = self.call_module(MODULE, {"sealed": sealed}, task_vars)
+        if answer.get("failed"):
+            raise DeviceError("delegation", (answer.get("error") or {}).get("reason") or "transport_failed", str(answer.get("msg", "")))
+        return answer
+
+    def _copy_there(self, path: str, name: str) -> str:
+        if not self._connection._shell.tmpdir:
+            self._make_tmp_path()
+        there = self._connection._shell.join_path(self._connection._shell.tmpdir, name)
+        self._transfer_file(path, there)
+        return str(there)
+
+    def _remove_there(self) -> None:
+        tmpdir = self._connection._shell.tmpdir
+        if tmpdir:
+            self._low_level_execute_command(f"rm -f -- {shlex.quote(tmpdir)}/*.out {shlex.quote(tmpdir)}/*.fwa {shlex.quote(tmpdir)}/*.shtml", sudoable=False)
+
+
+__all__ = ["ActionModule", "OptionError"]

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""The artifact folder: what ``firmware.yml`` says, and whether the files are what it says (R-036…R-040, R-085)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..base.documents import check, parse_yaml
+from ..base.errors import InputError
+from ..catalogue import ftp_files
+from ..catalogue.models import Model, find_model
+from ..catalogue.versions import Version
+from .schema import MANIFEST
+
+MANIFEST_NAME = "firmware.yml"
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class ArtifactFile:
+    """One file of a package; ``path`` is where it lies now, ``name`` what it must be called on the meter."""
+
+    name: str
+    role: str
+    sha256: str
+    size: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Package:
+    """One firmware package for one version and method."""
+
+    id: str
+    family: str
+    models: tuple[Model, ...]
+    version: str
+    method: str
+    files: tuple[ArtifactFile, ...]
+    source_url: str
+    approved_by: str
+
+    def file(self, role: str) -> ArtifactFile:
+        """The file of this role; a package that was checked has exactly one."""
+        return next(item for item in self.files if item.role == role)
+
+    @property
+    def digest(self) -> str:
+        """One SHA-256 over names and hashes of all files, hexadecimal."""
+        text = "".join(f"{item.name}\0{item.sha256}\n" for item in sorted(self.files, key=lambda each: each.name))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(item.size for item in self.files)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a package must not be used: a reason code of the catalogue and one sentence."""
+
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All packages of one artifact folder."""
+
+    folder: Path
+    packages: tuple[Package, ...]
+
+    def versions(self, model: Model) -> tuple[str, ...]:
+        """Versions there are packages of, for this model."""
+        return tuple(package.version for package in self.packages if model in package.models)
+
+    def find(self, model: Model, version: str, method: str) -> Package | None:
+        """The package for this model, version and method, if there is one."""
+        for package in self.packages:
+            if model in package.models and package.version == version and package.method == method:
+                return package
+        return None
+
+
+def load(folder: Path) -> Manifest:
+    """Read and check ``firmware.yml``. Raises InputError; opens none of the files it names."""
+    path = folder / MANIFEST_NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise InputError("artifacts", str(path), f"a folder with a readable {MANIFEST_NAME} ({why})", "R-036") from None
+    document = parse_yaml(text, MANIFEST_NAME, "R-036")
+    check(document, MANIFEST, MANIFEST_NAME, "R-036")
+    packages = tuple(_package(folder, index, item) for index, item in enumerate(document["packages"]))
+    _refuse_twins(packages)
+    return Manifest(folder=folder, packages=packages)
+
+
+def _package(folder: Path, index: int, item: dict[str, Any]) -> Package:
+    where = f"{MANIFEST_NAME}: packages[{index}]"
+    models = tuple(_model(f"{where}.models", name, item["family"]) for name in item["models"])
+    version = item["version"]
+    if item["family"] != "mcs301":
+        version = _version(f"{where}.version", version)
+    files = tuple(_file(folder, f"{where}.files[{number}]", entry) for number, entry in enumerate(item["files"]))
+    return Package(
+        id=item["id"],
+        family=item["family"],
+        models=models,
+        version=version,
+        method=item["method"],
+        files=files,
+        source_url=item.get("source_url", ""),
+        approved_by=item.get("approved_by", ""),
+    )
+
+
+def _model(where: str, name: str, family: str) -> Model:
+    try:
+        model = find_model(name)
+    except InputError as error:
+        raise InputError(where, name, error.accepted, error.rule) from None
+    if model.family != family:
+        raise InputError(where, name, f"a model of the family {family}", "R-038")
+    return model
+
+
+def _version(where: str, text: str) -> str:
+    try:
+        return str(Version.parse(text))
+    except InputError as error:
+        raise InputError(where, text, error.accepted, error.rule) from None
+
+
+def _file(folder: Path, where: str, entry: dict[str, Any]) -> ArtifactFile:
+    sub = Path(entry.get("path", "."))
+    if sub.is_absolute() or ".." in sub.parts:
+        raise InputError(f"{where}.path", str(sub), "a folder inside the artifact folder", "R-040")
+    return ArtifactFile(
+        name=entry["name"],
+        role=entry["role"],
+        sha256=entry["sha256"].lower(),
+        size=entry["size"],
+        path=folder / sub / entry["name"],
+    )
+
+
+def _refuse_twins(packages: tuple[Package, ...]) -> None:
+    ids: set[str] = set()
+    uses: set[tuple[str, str, str]] = set()
+    for package in packages:
+        if package.id in ids:
+            raise InputError(f"{MANIFEST_NAME}: id", package.id, "an id used by one package only", "R-036")
+        ids.add(package.id)
+        for model in package.models:
+            use = (model.name, package.version, package.method)
+            if use in uses:
+                raise InputError(f"{MANIFEST_NAME}: {package.id}", " ".join(use), "one package for each model, version and method", "R-036")
+            uses.add(use)
+
+
+def faults(package: Package, on_read: Callable[[], None] | None = None) -> Iterator[Fault]:
+    """Everything that is wrong with a package, in the order a person would look: names, presence, sizes, hashes."""
+    if package.method == "ftp":
+        yield from _ftp_name_faults(package)
+    for item in package.files:
+        fault = _file_fault(item, on_read)
+        if fault is not None:
+            yield fault
+
+
+def _ftp_name_faults(package: Package) -> Iterator[Fault]:
+    wanted = {"comm_card": ftp_files.COMM_CARD, "trigger_page": ftp_files.TRIGGER_PAGE}
+    for role in ("comm_card", "firmware", "trigger_page"):
+        found = [item for item in package.files if item.role == role]
+        if len(found) != 1:
+            yield Fault("artifact_missing", f"package {package.id} has {len(found)} files of the role {role}; exactly one is needed")
+        elif role in wanted and found[0].name != wanted[role]:
+            yield Fault("artifact_renamed", f"package {package.id}: {found[0].name} must be called {wanted[role]}")
+        elif role == "firmware":
+            yield from _firmware_name_faults(package, found[0].name)
+    for item in package.files:
+        if item.role not in ("comm_card", "firmware", "trigger_page"):
+            yield Fault("artifact_wrong_type", f"package {package.id}: a file of the role {item.role} does not belong to the method ftp")
+
+
+def _firmware_name_faults(package: Package, name: str) -> Iterator[Fault]:
+    try:
+        model, version = ftp_files.parse_fwa_name(name)
+    except InputError:
+        wrong_type = not name.lower().endswith(".fwa")
+        yield Fault("artifact_wrong_type" if wrong_type else "artifact_renamed", f"package {package.id}: {name} is not named like PM5xxx_vX.Y.Z.fwa")
+        return
+    if package.models != (model,):
+        names = ", ".join(item.name for item in package.models)
+        yield Fault("artifact_model_mismatch", f"package {package.id} is for {names}, but {name} is for {model.name}")
+    if str(version) != package.version:
+        yield Fault("artifact_version_mismatch", f"package {package.id} is version {package.version}, but {name} is version {version}")
+
+
+def _file_fault(item: ArtifactFile, on_read: Callable[[], None] | None) -> Fault | None:
+    try:
+        size = item.path.stat().st_size
+        if not item.path.is_file():
+            return Fault("artifact_missing", f"{item.path} is not a file")
+        if size != item.size:
+            return Fault("artifact_hash_mismatch", f"{item.path} has {size} bytes; the manifest says {item.size}")
+        if file_sha256(item.path, on_read) != item.sha256:
+            return Fault("artifact_hash_mismatch", f"{item.path} does not have the pinned SHA-256")
+    except OSError as error:
+        return Fault("artifact_missing", f"{item.path} cannot be read: {error.strerror}")
+    return None
+
+
+def file_sha256(path: Path, on_read: Callable[[], None] | None = None) -> str:
+    """SHA-256 of a file, hexadecimal, read in pieces so that memory does not grow with its size."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(_CHUNK):
+            digest.update(piece)
+            if on_read is not None:
+                on_read()
+    return digest.hexdigest()

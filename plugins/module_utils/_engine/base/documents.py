@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""YAML documents that people write: strict parsing, and a schema violation as one clear sentence.
+
+In a schema, ``x-accepted`` says what is accepted, in words, and ``x-rule`` the rule it comes from.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from .errors import InputError
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice; the second would silently win."""
+
+
+def _no_duplicates(loader: _StrictLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _value in node.value:
+        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        if key in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", key_node.start_mark)
+        seen.add(key)
+    return dict(yaml.SafeLoader.construct_mapping(loader, node, deep=deep))
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _no_duplicates)
+
+
+def parse_yaml(text: str, what: str, rule: str) -> Any:
+    """``text`` as YAML; a fault names the document and the line. Raises InputError."""
+    try:
+        return yaml.load(text, Loader=_StrictLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 0
+        problem = getattr(error, "problem", None) or "it cannot be parsed"
+        raise InputError(what, f"line {line}", f"valid YAML ({problem})", rule) from None
+
+
+def check(document: Any, schema: dict[str, Any], what: str, rule: str) -> None:
+    """Raise InputError for the clearest violation of ``schema``."""
+    error = best_match(Draft202012Validator(schema).iter_errors(document))
+    if error is not None:
+        raise _sentence(error, what, rule)
+
+
+def _sentence(error: ValidationError, what: str, rule: str) -> InputError:
+    where = what
+    for step in error.absolute_path:
+        where += f"[{step}]" if isinstance(step, int) else f".{step}" if where != what else f": {step}"
+    accepted = error.schema.get("x-accepted", "another value") if isinstance(error.schema, dict) else "another value"
+    if error.validator == "required":
+        return InputError(where, sorted(error.instance), f"the key {_missing(error)} as well", _rule(error, rule))
+    if error.validator == "additionalProperties":
+        extra = sorted(set(error.instance) - set(error.schema["properties"]))
+        return InputError(where, extra[0], "one of the keys " + ", ".join(sorted(error.schema["properties"])), _rule(error, rule))
+    shown = error.instance if isinstance(error.instance, (str, int, float, bool, type(None))) else type(error.instance).__name__
+    return InputError(where, shown, str(accepted), _rule(error, rule))
+
+
+def _missing(error: ValidationError) -> str:
+    return next(key for key in error.validator_value if key not in error.instance)
+
+
+def _rule(error: ValidationError, default: str) -> str:
+    return str(error.schema.get("x-rule", default)) if isinstance(error.schema, dict) else default

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""Looks for a meter that left its address, by its serial number (R-032, F-13). Reads only; never more than asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from ..base.errors import MeteringError
+from ..base.target import Target, Timeouts
+from . import pm5000
+
+_AT_ONCE = 64
+_QUICK = Timeouts(connect=1.0, read=2.0)
+
+
+def addresses(networks: Iterable[str], without: str) -> Iterator[str]:
+    """Every address of the networks once, except the one that was left."""
+    seen = {without}
+    for text in networks:
+        for address in ipaddress.ip_network(text, strict=False):
+            if str(address) not in seen:
+                seen.add(str(address))
+                yield str(address)
+
+
+def find_serial(target: Target, serial: str, networks: Iterable[str]) -> str | None:
+    """The address at which this serial number answers, or None."""
+    return asyncio.run(_search(target, serial, list(addresses(networks, target.host))))
+
+
+async def _search(target: Target, serial: str, candidates: list[str]) -> str | None:
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def ask(address: str) -> str | None:
+        async with limit:
+            try:
+                identity = await pm5000.identify(replace(target, host=address, timeouts=_QUICK), "search")
+            except MeteringError:
+                return None
+        return address if identity.serial == serial else None
+
+    found = await asyncio.gather(*(ask(address) for address in candidates))
+    return next((address for address in found if address is not None), None)

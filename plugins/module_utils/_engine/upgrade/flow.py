@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""One hop on one meter, from lease to settled proof. The only place that decides when the trigger may be pulled.
+
+Order is everything here: lease, fresh read, copy, fresh read, ledger, trigger, observation, ledger, settle, release.
+An interrupted run leaves an attempt without an end; the next run ends it by looking at the meter, before anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from ..base.clock import Clock, Waiter
+from ..base.errors import DeadlineError, DeviceError, OrphanedError
+from .ftp import Hooks, Reading
+from .observe import Expected, Limits, Observation
+
+GOOD = ("verified", "verified_late")
+
+
+class Steps(Protocol):
+    """What the flow asks of a meter; in this process or on a jump host."""
+
+    def identify(self) -> Reading: ...
+    def lock(self) -> str: ...
+    def stage(self) -> dict[str, Any]: ...
+    def trigger(self) -> dict[str, Any]: ...
+    def observe(self, state: Mapping[str, Any], expected: Mapping[str, Any], limits: Mapping[str, Any], seconds: float) -> dict[str, Any]: ...
+    def find(self, serial: str) -> str | None: ...
+
+
+class Ledger(Protocol):
+    """What the flow asks of the records. Every call is durable before it returns."""
+
+    def acquire(self, resource: str, ttl: float, *, resolve_open: bool = False) -> Any: ...
+    def acquire_slot(self, group: str, cap: int, ttl: float, attempt_id: str | None = None) -> Any: ...
+    def release(self, *leases: Any) -> None: ...
+    def open_attempt(self, serial: str) -> Any: ...
+    def begin_attempt(self, **fields: Any) -> Any: ...
+    def mark(self, attempt_id: Any, state: str, detail: Mapping[str, Any] | None = None) -> None: ...
+    def end_attempt(self, attempt_id: Any, outcome: str, reason: str = "") -> None: ...
+    def journal(self, campaign: str, event: str, body: Mapping[str, Any]) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """One hop as decided by the plan; versions as canonical text, durations in meter seconds."""
+
+    host: str
+    serial: str
+    model: str
+    row: str
+    method: str
+    source: str
+    target: str
+    artifact_digest: str
+    operator: str
+    plan_digest: str
+    campaign: str
+    limit_from: str
+    has_lock: bool
+    cap: int
+    retries: int
+    limits: Limits
+    settle: float
+    lease_wait: float
+    lease_ttl: float
+    slice: float
+
+
+@dataclass
+class HopResult:
+    """How the hop ended. ``changed`` tells whether anything was written to the meter by this run."""
+
+    outcome: str = ""
+    reason: str = ""
+    text: str = ""
+    device_text: str = ""
+    changed: bool = False
+    after: dict[str, Any] | None = None
+    restart: str = ""
+    processes: list[dict[str, Any]] = field(default_factory=list)
+    timeline: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    found_at: str | None = None
+    attempts_started: int = 0
+
+
+class Flow:
+    """Runs one job. ``allowed`` is asked before every attempt and names a reason why not, or nothing."""
+
+    def __init__(self, job: Job, steps: Steps, ledger: Ledger, clock: Clock, hooks: Hooks, allowed: Callable[[], str], wall_factor: float) -> None:
+        self.job, self.steps, self.ledger, self.clock, self.hooks = job, steps, ledger, clock, hooks
+        self._allowed = allowed
+        self._wall_factor = wall_factor
+        self._started = clock.monotonic()
+        self.result = HopResult()
+
+    def run(self) -> HopResult:
+        """Do the hop; every end is a result, also an orphan's. Raises only what is a defect or a broken ledger."""
+        lease = self._lease(f"meter:{self.job.serial}")
+        if lease is None:
+            return self.result
+        try:
+            self.hooks.leases.append(lease)
+            self._note("leased")
+            self._under_lease()
+        except OrphanedError as error:
+            self._end("interrupted", "worker_orphaned", str(error))
+        finally:
+            self._give_back(lease)
+        return self.result
+
+    def _give_back(self, lease: Any) -> None:
+        self.hooks.leases.remove(lease)
+        self.ledger.release(lease)
+
+    def _lease(self, resource: str) -> Any:
+        """The lease, waited for a little: an orphan of an earlier run gives it back at its next step."""
+        waiter = Waiter(self.clock)
+        holder: list[str] = []
+
+        def take() -> Any:
+            lease = self.ledger.acquire(resource, self.job.lease_ttl, resolve_open=True)
+            if hasattr(lease, "token"):
+                return lease
+            holder[:] = [lease.text]
+            return None
+
+        try:
+            return waiter.until("lease", take, self.job.lease_wait, interval=1.0)
+        except DeadlineError:
+            self._end("blocked", "firmware_in_progress", f"another run works on this meter: {holder[0]}")
+            return None
+
+    def _under_lease(self) -> None:
+        attempt = self.ledger.open_attempt(self.job.serial)
+        slot = self.ledger.acquire_slot(self.job.method, self.job.cap, self.job.lease_ttl, attempt.id if attempt else None)
+        if slot is None:
+            self._end("blocked", "no_free_slot", f"{self.job.cap} upgrades by {self.job.method} are already running")
+            return
+        self.hooks.leases.append(slot)
+        try:
+            if attempt is None or self._resolve(attempt):
+                self._attempts()
+            if self.result.outcome in GOOD:
+                self._settle()
+        finally:
+            self._give_back(slot)
+
+    def _attempts(self) -> None:
+        for number in range(self.job.retries + 1):
+            reason = self._allowed()
+            if reason:
+                if number == 0:
+                    self._end("blocked", reason, "no attempt is left to spend")
+                return
+            if not self._one_attempt() or self.result.outcome != "failed_retryable":
+                return
+            self._note("failed_retryable", "from the beginning again, as a new recorded attempt (R-066)")
+
+    def _one_attempt(self) -> bool:
+        """Stage, record, trigger, observe. False when nothing was triggered."""
+        before = self._fresh_read("staging")
+        if before is None:
+            return False
+        self.hooks.guard("staging")
+        self._note("staging")
+        self.result.changed = True
+        try:
+            staged = self.steps.stage()
+        except DeviceError as error:
+            self._end("blocked" if error.reason != "transport_failed" else "failed_final", error.reason, error.text, error.device_text)
+            return False
+        self._note("staged", f"{staged['bytes']} bytes")
+        self._journal("staged", staged)
+        before = self._fresh_read("trigger")
+        if before is None or not self._lock_still_open():
+            return False
+        self.hooks.guard("trigger")
+        return self._trigger_and_observe(before)
+
+    def _fresh_read(self, stage: str) -> Reading | None:
+        """The meter is still the planned one; anything else stops before the next write."""
+        try:
+            reading = self.steps.identify()
+        except DeviceError as error:
+            self._end("blocked", error.reason, f"before {stage}: {error.text}", error.device_text)
+            return None
+        if reading.serial != self.job.serial:
+            self._end("blocked", "serial_mismatch", f"before {stage}: serial {reading.serial} answers, planned was {self.job.serial}")
+            return None
+        if reading.version != self.job.source:
+            self._end("blocked", "plan_stale", f"before {stage}: the meter runs {reading.version}, planned was {self.job.source}")
+            return None
+        return reading
+
+    def _lock_still_open(self) -> bool:
+        if self.job.has_lock and self.steps.lock() == "locked":
+            self._end("blocked", "mid_lock_enabled", "the MID/MIR lock was switched on since the prechecks")
+            return False
+        return True
+
+    def _trigger_and_observe(self, before: Reading) -> bool:
+        job = self.job
+        attempt = self.ledger.begin_attempt(
+            serial=job.serial,
+            model=job.model,
+            host=job.host,
+            row=job.row,
+            method=job.method,
+            source=job.source,
+            target=job.target,
+            artifact_digest=job.artifact_digest,
+            operator=job.operator,
+            plan_digest=job.plan_digest,
+            campaign=job.campaign,
+            before=before.as_dict(),
+            limit_from=job.limit_from,
+            hard_timeout=job.limits.hard_timeout / self._wall_factor,
+            leases=tuple(self.hooks.leases),
+        )
+        self._note("attempt_recorded")
+        answer = self.steps.trigger()
+        begun = "not_started" if answer["state"] == "not_started" else "triggered"
+        self.ledger.mark(attempt.id, begun, {"status": answer["status"], "text": answer["text"]})
+        if begun == "not_started":
+            self._end("blocked", answer["reason"], answer["text"])
+            return False
+        self.result.attempts_started += 1
+        if answer["state"] == "refused":
+            self._end("failed_final", answer["reason"], "the meter refused the trigger", answer["text"])
+            self.ledger.end_attempt(attempt.id, "failed_final", answer["reason"])
+            return True
+        self._note("triggered", answer["text"])
+        expected = Expected(job.serial, job.source, job.target, before.restarts, before.last_restart)
+        self._conclude(attempt.id, self._observe(Observation(), expected))
+        return True
+
+    def _observe(self, state: Observation, expected: Expected) -> Observation:
+        begun = self.clock.monotonic() - state.elapsed
+        while not state.outcome:
+            state = Observation(**self.steps.observe(state.as_dict(), asdict(expected), asdict(self.job.limits), self.job.slice))
+            if not state.outcome:
+                state.elapsed = self.clock.monotonic() - begun
+        return state
+
+    def _conclude(self, attempt_id: Any, state: Observation) -> None:
+        result = self.result
+        if state.outcome == "comms_lost":
+            result.found_at = self.steps.find(self.job.serial)
+        offset = self.clock.monotonic() - self._started - state.elapsed
+        result.timeline += [{**item, "at": round(item["at"] + offset, 1)} for item in state.timeline]
+        result.outcome, result.reason, result.device_text = state.outcome, state.reason, state.device_text
+        result.text = state.timeline[-1]["text"] if state.timeline else ""
+        result.processes, result.restart = state.processes, "observed" if state.silence_seen or state.restart_seen else "not_observed"
+        if result.found_at:
+            result.reason = "ip_changed"
+            result.text = f"serial {self.job.serial} now answers at {result.found_at}"
+        if state.version is not None and state.outcome != "comms_lost":
+            result.after = {"version": state.version, "serial": self.job.serial}
+        if state.outcome in GOOD and result.restart == "not_observed":
+            result.warnings.append("restart: not_observed. Version and serial are as wanted, but no restart was seen")
+        if state.late and state.outcome in GOOD:
+            result.warnings.append(f"late_resume: the meter was silent for longer than the documented {self.job.limits.card_reset:g} s")
+        self.ledger.end_attempt(attempt_id, state.outcome, state.reason)
+        self._journal("ended", {"outcome": state.outcome, "reason": state.reason, "restart": result.restart})
+
+    def _resolve(self, attempt: Any) -> bool:
+        """End an attempt that an interrupted run left open. True when the flow may go on with a new one."""
+        since = max(0.0, (self.clock.time() - (attempt.triggered or attempt.started)) * self._wall_factor)
+        self._note("resuming", f"an attempt of an earlier run has no end; it began {since:.0f} s ago")
+        before = attempt.before or {}
+        expected = Expected(self.job.serial, attempt.source, attempt.target, before.get("restarts"), before.get("last_restart"))
+        state = self._observe(Observation(elapsed=since), expected)
+        if attempt.state == "recorded" and state.reason == "upgrade_not_started":
+            self.ledger.mark(attempt.id, "not_started", {"text": "the meter never restarted: the trigger was never sent or never arrived"})
+            return True
+        self._conclude(attempt.id, state)
+        return state.outcome == "failed_retryable"
+
+    def _settle(self) -> None:
+        """The documented minute before the next meters (R-089), spent under the lease and the slot."""
+        self._note("settling", f"{self.job.settle:g} s")
+        self.hooks.phase("settling", None, f"{self.job.settle:g} s")
+        Waiter(self.clock, lambda: self.hooks.guard("settling")).hold(self.job.settle)
+
+    def _note(self, state: str, text: str = "") -> None:
+        self.result.timeline.append({"state": state, "at": round(self.clock.monotonic() - self._started, 1), "text": text})
+        self.hooks.phase(state, None, text)
+
+    def _journal(self, event: str, body: Mapping[str, Any]) -> None:
+        self.ledger.journal(self.job.campaign, event, {"host": self.job.host, "serial": self.job.serial, **body})
+
+    def _end(self, outcome: str, reason: str, text: str, device_text: str = "") -> None:
+        self.result.outcome, self.result.reason, self.result.text, self.result.device_text = outcome, reason, text, device_text
+        self._note(outcome, text)
+        self._journal("ended", {"outcome": outcome, "reason": reason})
+

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Options of meter_firmware: the argument specification, and their meaning, checked before any contact."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ._argspec import ATTEST_SPEC, CONNECTION_SPEC, merge_specs
+from ._engine.base.errors import InputError
+from ._engine.catalogue import accept, constants
+from ._engine.catalogue.versions import Version
+from ._engine.upgrade.observe import Limits
+
+METHODS = ("ftp", "tool", "web", "ion", "dlms")
+TIMINGS: dict[str, constants.Constant] = {
+    "settle": constants.SETTLE,
+    "card_reset": constants.CARD_RESET,
+    "stall": constants.STALL,
+    "hard_timeout": constants.HARD_TIMEOUT,
+}
+
+FIRMWARE_SPEC: dict[str, Any] = merge_specs(
+    CONNECTION_SPEC,
+    ATTEST_SPEC,
+    {
+        "version": {"type": "str"},
+        "artifacts": {"type": "path"},
+        "method": {"type": "str", "choices": list(METHODS)},
+        "profile": {"type": "str"},
+        "strict_matrix": {"type": "bool", "default": False},
+        "accept": {"type": "list", "elements": "str", "default": []},
+        "attempts_reserve": {"type": "int"},
+        "retries": {"type": "int"},
+        "concurrency": {"type": "int"},
+        "verify_upload": {"type": "str", "choices": ["read_back", "size"], "default": "read_back"},
+        "search": {"type": "list", "elements": "str", "default": []},
+        "timing": {
+            "type": "dict",
+            "options": {**{name: {"type": "float"} for name in TIMINGS}, "lease_wait": {"type": "float"}, "clock_factor": {"type": "float"}},
+        },
+        "check_login": {"type": "bool", "default": False},
+        "on_failure": {"type": "str", "choices": ["fail", "record"], "default": "fail"},
+        "campaign": {"type": "str", "default": "adhoc"},
+        "plan_digest": {"type": "str"},
+        "records": {"type": "str"},
+        "progress_dir": {"type": "path"},
+    },
+)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the options mean once they are checked; durations in meter seconds."""
+
+    version: Version
+    accept: frozenset[str]
+    attest: Mapping[str, Any]
+    reserve: int
+    retries: int
+    cap: int
+    limits: Limits
+    settle: float
+    lease_wait: float
+    clock_factor: float
+    search: tuple[str, ...]
+
+
+def check_rules(params: Mapping[str, Any], host: str) -> Rules:
+    """The meaning of the options. Raises InputError before anything is contacted."""
+    for name in ("version", "artifacts"):
+        if not params.get(name):
+            raise InputError(name, None, {"version": "the wanted firmware version, such as 2.9.9", "artifacts": "the artifact folder"}[name], "R-006")
+    timing = {name: value for name, value in (params.get("timing") or {}).items() if value is not None}
+    factor = timing.get("clock_factor", 1.0)
+    waits = {name: _wait(name, timing.get(name), constant, host) for name, constant in TIMINGS.items()}
+    return Rules(
+        version=_version(params["version"]),
+        accept=accept.check_words(params["accept"]),
+        attest=_attest(params.get("attest")),
+        reserve=_bounded("attempts_reserve", params.get("attempts_reserve"), constants.ATTEMPTS_RESERVE_DEFAULT.number, 0, 25, "R-044"),
+        retries=_bounded("retries", params.get("retries"), constants.MAX_RETRIES_DEFAULT.number, 0, constants.MAX_RETRIES_DEFAULT.number, "R-092"),
+        cap=_bounded("concurrency", params.get("concurrency"), constants.UNDOCUMENTED_CAP_DEFAULT.number, 1, constants.UNDOCUMENTED_CAP_CEILING.number, "G-18"),
+        limits=Limits(card_reset=waits["card_reset"], stall=waits["stall"], hard_timeout=waits["hard_timeout"]),
+        settle=waits["settle"],
+        lease_wait=_seconds("lease_wait", timing.get("lease_wait"), constants.LEASE_WAIT.number),
+        clock_factor=factor,
+        search=_networks(params["search"]),
+    )
+
+
+def _version(text: str) -> Version:
+    try:
+        return Version.parse(text)
+    except InputError as error:
+        raise InputError("version", text, error.accepted, error.rule) from None
+
+
+def _attest(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    attest = {name: value for name, value in (given or {}).items() if value is not None}
+    used = attest.get("attempts_used", 0)
+    if used < 0:
+        raise InputError("attest.attempts_used", used, "0 or more", "R-043")
+    return attest
+
+
+def _bounded(name: str, value: int | None, default: int, low: int, high: int, rule: str) -> int:
+    if value is None:
+        return default
+    if not low <= value <= high:
+        raise InputError(name, value, f"a number from {low} to {high}", rule)
+    return value
+
+
+def _wait(name: str, value: float | None, constant: constants.Constant, host: str) -> float:
+    """A documented wait may be made longer, never shorter, except against loopback addresses (G-22)."""
+    if value is None:
+        return float(constant.number)
+    if value <= 0:
+        raise InputError(f"timing.{name}", value, "seconds above 0", constant.rules[0])
+    return value if _is_loopback(host) else constant.check(value, f"timing.{name}")
+
+
+def _seconds(name: str, value: float | None, default: float) -> float:
+    if value is not None and value < 0:
+        raise InputError(f"timing.{name}", value, "0 or more seconds", "design 4.3")
+    return float(default if value is None else value)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _networks(given: list[str]) -> tuple[str, ...]:
+    limit, total = constants.SEARCH_LIMIT.number, 0
+    for text in given:
+        try:
+            total += ipaddress.ip_network(text, strict=False).num_addresses
+        except ValueError:
+            raise InputError("search", text, "a network such as 10.0.4.0/24", "R-032") from None
+    if total > limit:
+        raise InputError("search", total, f"networks of at most {limit} addresses in all", "R-032")
+    return tuple(given)

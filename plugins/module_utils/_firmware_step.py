@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One step of an upgrade on a jump host: opens the sealed value, runs the step, returns plain data."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+from ._engine.base.clock import clock_for
+from ._engine.base.errors import DeviceError, InputError
+from ._engine.base.redaction import Redactor
+from ._engine.base.target import Credential, Target, Timeouts
+from ._engine.upgrade.ftp import FtpSteps, SendFile
+
+STEPS = frozenset({"identify", "services", "lock", "login", "stage", "trigger", "observe", "find"})
+
+
+def run_step(sealed: str | None) -> dict[str, Any]:
+    """``{step_result}`` or ``{device_error}``. Raises InputError for a value that this collection did not make."""
+    step, payload = _open(sealed)
+    steps = _steps(payload)
+    redactor = Redactor(item.password for item in steps.target.credentials.values())
+    try:
+        value = getattr(steps, step)(**payload["arguments"])
+    except DeviceError as error:
+        fault = {"stage": error.stage, "reason": error.reason, "text": error.text, "device_text": error.device_text}
+        return {"changed": False, "device_error": redactor.clean(fault)}
+    plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    return {"changed": step in ("stage", "trigger"), "step_result": redactor.clean(plain)}
+
+
+def _open(sealed: str | None) -> tuple[str, dict[str, Any]]:
+    try:
+        document = json.loads(base64.b64decode(sealed or "", validate=True))
+        step, payload = document["step"], document["payload"]
+    except (binascii.Error, ValueError, KeyError, TypeError):
+        step, payload = "", {}
+    if step not in STEPS:
+        accepted = "a value made by this collection's own action; run meter_firmware as a task, not as a bare module"
+        raise InputError("sealed", None, accepted, "design 3", secret=True)
+    return step, payload
+
+
+def _steps(payload: dict[str, Any]) -> FtpSteps:
+    given = payload["target"]
+    target = Target(
+        name=given["name"],
+        host=given["host"],
+        ports=given["ports"],
+        unit_id=given["unit_id"],
+        timeouts=Timeouts(**given["timeouts"]),
+        gateway=given["gateway"],
+        credentials={role: Credential(**item) for role, item in given["credentials"].items()},
+        clock=clock_for(given["host"], payload["clock_factor"]),
+    )
+    files = [SendFile(**item) for item in payload["files"]]
+    return FtpSteps(target, payload["profile"], files, payload["read_back"], payload["search"])

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: meter_firmware
+short_description: Upgrade the firmware of one meter by one documented step
+version_added: 0.1.0
+author: The gridops.metering authors (@gridops)
+description:
+  - Finds the documented way from the meter's model and present version to the wanted version, judges every documented
+    precondition, and runs at most one step (hop) of that way. Later runs take the next one.
+  - This release runs the method C(ftp). A way that needs another method is planned and shown, and the meter is left alone.
+  - Every started upgrade is written into a ledger before the meter is asked to start it, since some meters allow ten in their whole life.
+  - An upgrade is only called good when the meter itself reports the wanted version over Modbus, with the same serial number.
+options:
+  version:
+    description:
+      - The wanted firmware version. Required.
+    type: str
+  artifacts:
+    description:
+      - Folder with the firmware packages and their manifest C(firmware.yml). Required. Nothing is ever downloaded.
+    type: path
+  method:
+    description:
+      - A method to insist on. It is checked against the documented matrix and is never a way around it.
+    type: str
+    choices: [ftp, tool, web, ion, dlms]
+  profile:
+    description:
+      - Name of a shipped profile, or path of a profile file, that tells how the meter's status page and lock register are read.
+      - Without one the status page is C(unknown), and the version over Modbus decides alone.
+    type: str
+  strict_matrix:
+    description:
+      - Take the source versions of the matrix literally, and do not read a pattern as the beginning of a band.
+    type: bool
+    default: false
+  accept:
+    description:
+      - Consequences you accept, by their words. A refusal prints the exact word to add.
+    type: list
+    elements: str
+    default: []
+  attempts_reserve:
+    description:
+      - How many attempts must stay unused on a meter with a limit. Without it 1.
+    type: int
+  retries:
+    description:
+      - How often a failed upgrade is started again from the copy step. Each is a new recorded attempt. Without it 1, which is also the most.
+    type: int
+  concurrency:
+    description:
+      - How many meters may be upgraded at the same time by all runs that share these records. Without it 1, at most 10.
+    type: int
+  verify_upload:
+    description:
+      - V(read_back) reads every copied file back and compares its hash before anything is triggered. V(size) compares sizes only, for slow links.
+    type: str
+    choices: [read_back, size]
+    default: read_back
+  search:
+    description:
+      - Networks in which a meter is looked for by its serial number when it does not come back at its address. At most 1024 addresses.
+    type: list
+    elements: str
+    default: []
+  timing:
+    description:
+      - Waits in seconds. Documented waits may be made longer, never shorter, except against loopback addresses.
+    type: dict
+    suboptions:
+      settle:
+        description: Time to wait after a completed upgrade, 60 unless given.
+        type: float
+      card_reset:
+        description: Silence that is normal after the trigger, 120 unless given.
+        type: float
+      stall:
+        description: Time after which an upgrade without progress is reported as stalled, 300 unless given.
+        type: float
+      hard_timeout:
+        description: Time after which an upgrade is no longer watched, 1800 unless given.
+        type: float
+      lease_wait:
+        description: Time to wait for another run to give the meter back, 30 unless given.
+        type: float
+      clock_factor:
+        description: How many of these seconds pass in one real second. Only for loopback addresses, for trials and tests.
+        type: float
+  check_login:
+    description:
+      - In check mode, also try the login. Without it check mode sends no password.
+    type: bool
+    default: false
+  on_failure:
+    description:
+      - V(fail) fails the task when the outcome is not good. V(record) never fails it, and writes the outcome into the campaign's records.
+    type: str
+    choices: [fail, record]
+    default: fail
+  campaign:
+    description:
+      - Name of the campaign that this task belongs to, for records and reports.
+    type: str
+    default: adhoc
+  plan_digest:
+    description:
+      - Digest of the plan that was approved, kept with the attempt.
+    type: str
+  records:
+    description:
+      - Path of the records (ledger, leases, journal). Without it C(~/.local/share/gridops.metering/records.sqlite3).
+    type: str
+  progress_dir:
+    description:
+      - Folder for one small progress file for each meter, for a live view.
+    type: path
+extends_documentation_fragment:
+  - gridops.metering.connection
+  - gridops.metering.connection.attest
+  - gridops.metering.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Reads the meter, judges all prechecks and returns the plan. Writes nothing, to the meter or to the records, and tries no password.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+notes:
+  - The action of the same name runs in the controller's process. Delegated to another host, each step is a module call there
+    and the records stay on the controller. The delegate needs Python 3.11, C(pymodbus) and C(requests).
+"""
+
+EXAMPLES = r"""
+- name: Show what an upgrade would do
+  gridops.metering.meter_firmware:
+    version: 2.9.9
+    artifacts: /srv/firmware
+    attest: {power_source: uninterrupted, critical_control: false, management_zone: plant-7}
+  check_mode: true
+  diff: true
+
+- name: Upgrade one meter by one step
+  gridops.metering.meter_firmware:
+    version: 2.9.9
+    artifacts: /srv/firmware
+    profile: my-site.yml
+    accept: [loses_dlf3000]
+    attest: {power_source: uninterrupted, critical_control: false, management_zone: plant-7}
+    credentials:
+      product_master:
+        user: user2
+        password: "{{ vault_product_master }}"
+"""
+
+RETURN = r"""
+outcome:
+  description: How the task ended for this meter, for example C(verified), C(current), C(planned), C(blocked), C(failed_final) or C(comms_lost).
+  returned: always
+  type: str
+reason:
+  description: The reason code, empty when all is well.
+  returned: always
+  type: str
+remedy:
+  description: What to do about the reason.
+  returned: always
+  type: str
+text:
+  description: What was found, in one sentence.
+  returned: always
+  type: str
+device_text:
+  description: The meter's own words, where it said something.
+  returned: always
+  type: str
+before:
+  description: Model, serial number, version and restart counter before the task.
+  returned: always
+  type: dict
+after:
+  description: Version and serial number as proven after the upgrade.
+  returned: always
+  type: dict
+plan:
+  description: Artifact, files, bytes to send and attempts left afterwards.
+  returned: always
+  type: dict
+hops:
+  description: The whole chain of steps, with the one of this task marked.
+  returned: always
+  type: list
+  elements: dict
+prechecks:
+  description: Every judged condition with C(id), C(result) (C(pass), C(fail), C(attested) or C(unknown)), C(blocking), C(reason), C(text) and C(rules).
+  returned: always
+  type: list
+  elements: dict
+needed_accept:
+  description: The words that C(accept) must hold for the whole chain.
+  returned: always
+  type: list
+  elements: str
+attempts:
+  description: Limit, used and remaining attempts, and where the count comes from.
+  returned: always
+  type: dict
+timeline:
+  description: States with the seconds at which they were entered.
+  returned: always
+  type: list
+  elements: dict
+restart:
+  description: C(observed) or C(not_observed).
+  returned: always
+  type: str
+recovery:
+  description: The advice of the method when something went wrong after the trigger.
+  returned: always
+  type: str
+found_at:
+  description: The address at which the meter's serial number was found.
+  returned: when the meter left its address
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import MeteringError
+from ansible_collections.gridops.metering.plugins.module_utils._errors import describe_error
+from ansible_collections.gridops.metering.plugins.module_utils._firmware import FIRMWARE_SPEC
+from ansible_collections.gridops.metering.plugins.module_utils._firmware_step import run_step
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=FIRMWARE_SPEC, supports_check_mode=True)
+    try:
+        module.exit_json(**run_step(module.params["sealed"]))
+    except MeteringError as error:
+        described = describe_error(error, "delegation")
+        described.pop("failed")
+        module.fail_json(**described)
+
+
+if __name__ == "__main__":
+    main()

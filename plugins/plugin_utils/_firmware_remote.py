@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The steps of an upgrade on a jump host: one module call for each, the ledger stays here (design 3, "Jump hosts")."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
+from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.ftp import Reading, SendFile
+
+
+def seal_step(step: str, payload: Mapping[str, Any]) -> str:
+    """Step and payload, credentials among it, as one opaque value. An encoding, not a protection."""
+    return base64.b64encode(json.dumps({"step": step, "payload": payload}).encode()).decode()
+
+
+class RemoteSteps:
+    """FtpSteps by module calls on the delegate. ``call`` runs the module with one sealed value; ``copy`` brings a file there."""
+
+    def __init__(
+        self,
+        target: Target,
+        profile: Mapping[str, Any] | None,
+        files: list[SendFile],
+        options: Mapping[str, Any],
+        call: Callable[[str], dict[str, Any]],
+        copy: Callable[[str, str], str],
+        clean: Callable[[], None],
+    ) -> None:
+        self._target, self._profile, self._files, self._options = target, profile, files, options
+        self._call, self._copy, self._clean = call, copy, clean
+
+    def _run(self, step: str, files: list[SendFile] | None = None, **arguments: Any) -> Any:
+        target = self._target
+        payload = {
+            "target": {
+                "name": target.name,
+                "host": target.host,
+                "ports": dict(target.ports),
+                "unit_id": target.unit_id,
+                "timeouts": asdict(target.timeouts),
+                "gateway": target.gateway,
+                "credentials": {role: {"user": item.user, "password": item.password} for role, item in target.credentials.items()},
+            },
+            "profile": self._profile,
+            "files": [asdict(item) for item in (files if files is not None else self._files)],
+            "arguments": arguments,
+            **self._options,
+        }
+        answer = self._call(seal_step(step, payload))
+        fault = answer.get("device_error")
+        if fault:
+            raise DeviceError(fault["stage"], fault["reason"], fault["text"], fault["device_text"])
+        return answer["step_result"]
+
+    def identify(self) -> Reading:
+        return Reading(**self._run("identify"))
+
+    def services(self) -> dict[str, str]:
+        return dict(self._run("services"))
+
+    def lock(self) -> str:
+        return str(self._run("lock"))
+
+    def login(self) -> dict[str, Any]:
+        return dict(self._run("login"))
+
+    def stage(self) -> dict[str, Any]:
+        """Bring the artifact to the jump host, copy it to the meter from there, and remove it again."""
+        try:
+            there = [SendFile(item.name, item.role, item.sha256, item.size, self._copy(item.path, os.path.basename(item.path))) for item in self._files]
+            return dict(self._run("stage", there))
+        finally:
+            self._clean()
+
+    def trigger(self) -> dict[str, Any]:
+        return dict(self._run("trigger"))
+
+    def observe(self, state: Mapping[str, Any], expected: Mapping[str, Any], limits: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        return dict(self._run("observe", state=dict(state), expected=dict(expected), limits=dict(limits), seconds=seconds))
+
+    def find(self, serial: str) -> str | None:
+        found = self._run("find", serial=serial)
+        return str(found) if found else None
