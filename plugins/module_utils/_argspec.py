@@ -82,22 +82,35 @@ def check_host(host: object) -> str:
     return text
 
 
+def _whole(value: object) -> object:
+    """A number that an inventory wrote as text, as a number."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+
+
 def check_unit_id(value: object) -> int:
     """A Modbus unit id. Raises InputError (R-108)."""
+    value = _whole(value)
     low, high = constants.UNIT_ID_MIN.number, constants.UNIT_ID_MAX.number
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise InputError("unit_id", value, f"a whole number from {low} to {high}", "R-108")
     return value
 
 
+def _mapping(option: str, value: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise InputError(option, value, "a dictionary", "design 4.0", secret=option == "credentials")
+    return value or {}
+
+
 def check_ports(ports: Mapping[str, Any] | None) -> dict[str, int]:
     """The documented ports, with the given ones in their place. Raises InputError."""
     merged = default_ports()
-    for name, port in (ports or {}).items():
+    for name, port in _mapping("ports", ports).items():
         if port is None:
             continue
         if name not in SERVICES:
             raise InputError(f"ports.{name}", port, f"one of the services {', '.join(SERVICES)}", "R-097")
+        port = _whole(port)
         if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
             raise InputError(f"ports.{name}", port, "a port from 1 to 65535", "R-097")
         merged[name] = port
@@ -106,8 +119,10 @@ def check_ports(ports: Mapping[str, Any] | None) -> dict[str, int]:
 
 def check_timeouts(timeouts: Mapping[str, Any] | None) -> Timeouts:
     """Seconds for one connect and one answer. Raises InputError."""
-    given = {name: value for name, value in (timeouts or {}).items() if value is not None}
+    given = {name: value for name, value in _mapping("timeouts", timeouts).items() if value is not None}
     for name, value in given.items():
+        if name not in ("connect", "read"):
+            raise InputError(f"timeouts.{name}", value, "one of the time limits connect, read", "design 4.0")
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 600:
             raise InputError(f"timeouts.{name}", value, "seconds, more than 0 and at most 600", "design 4.0")
     return Timeouts(**{name: float(value) for name, value in given.items()})
@@ -116,12 +131,30 @@ def check_timeouts(timeouts: Mapping[str, Any] | None) -> Timeouts:
 def check_credentials(credentials: Mapping[str, Any] | None) -> dict[str, Credential]:
     """Accounts by role: each has a user and a password. Raises InputError without showing any of it."""
     accounts: dict[str, Credential] = {}
-    for role, entry in (credentials or {}).items():
+    for role, entry in _mapping("credentials", credentials).items():
         known = isinstance(entry, Mapping) and set(entry) <= {"user", "password"}
         if not known or any(isinstance(entry.get(key), bool) or not isinstance(entry.get(key), (str, int)) for key in ("user", "password")):
             raise InputError(f"credentials.{role}", entry, "a dictionary of 'user' and 'password', both text", "design 4.0", secret=True)
         accounts[str(role)] = Credential(user=str(entry["user"]), password=str(entry["password"]))
     return accounts
+
+
+def check_attest(attest: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What an operator attests, without what is not given. Raises InputError."""
+    options = ATTEST_SPEC["attest"]["options"]
+    given = {name: value for name, value in _mapping("attest", attest).items() if value is not None}
+    for name, value in given.items():
+        if name not in options:
+            raise InputError(f"attest.{name}", value, f"one of {', '.join(options)}", "design 4.0")
+        choices = options[name].get("choices")
+        if choices and value not in choices:
+            raise InputError(f"attest.{name}", value, f"one of {', '.join(choices)}", "design 4.0")
+    used = _whole(given.get("attempts_used", 0))
+    if isinstance(used, bool) or not isinstance(used, int) or used < 0:
+        raise InputError("attest.attempts_used", used, "a whole number, 0 or more", "R-043")
+    if "attempts_used" in given:
+        given["attempts_used"] = used
+    return given
 
 
 def target_from(params: Mapping[str, Any], name: str, clock: Clock | None = None) -> Target:

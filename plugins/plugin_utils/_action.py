@@ -46,6 +46,7 @@ class MeterAction(ActionBase):
     CONSTRAINTS: ClassVar[dict[str, Any]] = {}
     SUPPORTS_DELEGATION: ClassVar[bool] = True
     SECRET_OPTIONS: ClassVar[tuple[str, ...]] = SEALED_OPTIONS
+    CLEAN_RESULT: ClassVar[bool] = True  # False only where the action is handed no secret at all
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _supports_async = False
@@ -191,7 +192,7 @@ class MeterAction(ActionBase):
         if warnings:
             result["warnings"] = warnings
         result.setdefault("changed", False)
-        cleaned: dict[str, Any] = self.redactor.clean(result)
+        cleaned: dict[str, Any] = self.redactor.clean(result) if self.CLEAN_RESULT else result
         shown = {name: MASK if self._hidden(name) and value is not None else value for name, value in params.items()}
         cleaned["invocation"] = {"module_args": self.redactor.clean(shown)}
         return cleaned

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..base.errors import DeviceError, InputError, MeteringError
+from ..base.errors import DeviceError, InputError
 from ..base.target import Target
 from . import pm5000
 
@@ -61,7 +61,7 @@ class _Pass:
 
     def __init__(self, jobs: Iterable[Job], options: FleetOptions) -> None:
         self.options = options
-        self.results: dict[str, dict[str, Any] | MeteringError] = {}
+        self.results: dict[str, dict[str, Any] | Exception] = {}
         self.ready: deque[Job] = deque()
         self.waiting: dict[str, deque[Job]] = {}
         admitted: dict[str, int] = {}
@@ -90,20 +90,20 @@ class _Pass:
     async def _try(self, job: Job) -> bool:
         """Read once. True when the meter shall be tried again."""
         job.tries += 1
-        outcome: dict[str, Any] | MeteringError
+        outcome: dict[str, Any] | Exception
         try:
             async with asyncio.timeout(self.options.deadline):
                 outcome = await pm5000.read(job.target, self.options.subsets, job.profile, job.attest)
         except TimeoutError:
             outcome = DeviceError("facts", "deadline_exceeded", f"{job.gateway} was not read within {self.options.deadline:g} s")
-        except MeteringError as exc:
+        except Exception as exc:  # also one that nobody foresaw: it is this meter's alone
             outcome = exc
         self.results[job.target.name] = outcome
         transient = isinstance(outcome, DeviceError) and outcome.reason in ("transport_failed", "deadline_exceeded")
         return transient and job.tries <= self.options.retries
 
 
-async def read_fleet(jobs: Iterable[Job], options: FleetOptions) -> dict[str, dict[str, Any] | MeteringError]:
+async def read_fleet(jobs: Iterable[Job], options: FleetOptions) -> dict[str, dict[str, Any] | Exception]:
     """Facts or error of each meter, by name. Never raises for one meter."""
     todo = list(jobs)
     work = _Pass(todo, options)

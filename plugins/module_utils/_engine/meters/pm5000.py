@@ -299,13 +299,16 @@ def _settle_firmware(reading: Reading, model: Model | None, attest: Mapping[str,
     else:
         reading.miss(f"{path}.limit", "model or version is unknown", text=False)
     used = attest.get("attempts_used")
-    reading.values[f"{path}.source"] = "attested" if used is not None else UNKNOWN
-    if used is None:
-        reading.miss(f"{path}.used", "no public register; the ledger knows, or it can be attested", text=False)
-        reading.miss(f"{path}.remaining", "the attempts used are unknown", text=False)
-    else:
+    if used is not None:
         reading.put(f"{path}.used", used, "attested")
         reading.values[f"{path}.remaining"] = max(0, limit.limit - used) if limit else None
+        reading.values[f"{path}.source"] = "attested"
+    elif model and version and limit is None:
+        reading.values.update({f"{path}.used": None, f"{path}.remaining": None, f"{path}.source": "no_limit"})
+    else:
+        reading.miss(f"{path}.used", "no public register; the ledger knows, or it can be attested", text=False)
+        reading.miss(f"{path}.remaining", "the attempts used are unknown", text=False)
+        reading.values[f"{path}.source"] = UNKNOWN
     reading.values["firmware.components"] = []
     reading.unread["firmware.components"] = "no public register for the versions of communication card, language files and webpages"
     reading.values["firmware.slots"] = None
@@ -335,6 +338,9 @@ def _settle_lock(reading: Reading, model: Model | None, profile: Mapping[str, An
     """The values of 1920/1921 are not public: raw facts, unless a site's profile maps them (contract 4.2)."""
     mapping = ((profile or {}).get("registers") or {}).get("mid_lock")
     state = _mapped_lock(reading, mapping) if mapping else UNKNOWN
+    if mapping and profile:
+        reading.values["lock.profile"] = profile.get("name")
+        reading.values["lock.profile_verified"] = bool(profile.get("verified"))
     if model is not None and not model.has_lock:
         reading.put("mid_lock", "none", reading.provenance["model"])
     elif state != UNKNOWN:

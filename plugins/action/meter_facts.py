@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Facts of one meter, read in the controller's process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.gridops.metering.plugins.module_utils._engine.meters.pm5000 import parse_subsets
+from ansible_collections.gridops.metering.plugins.module_utils._facts import FACTS_SPEC, gather
+from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
+from ansible_collections.gridops.metering.plugins.plugin_utils._profile import named_profile
+
+
+class ActionModule(MeterAction):
+    ARGUMENT_SPEC = FACTS_SPEC
+
+    def execute(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        return gather(self._with_profile(params), str(task_vars.get("inventory_hostname", "")))
+
+    def run_delegated(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        return super().run_delegated(self._with_profile(params), task_vars)
+
+    def _with_profile(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The profile as a value; only the lock register's mapping needs it."""
+        needed = "lock" in parse_subsets(params.get("gather_subset") or ["all"])
+        return {**params, "profile": named_profile(params.get("profile")) if needed else None}

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Facts of many meters in one asyncio pass, in the controller's process. Use it with ``run_once``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError
+from ansible_collections.gridops.metering.plugins.module_utils._facts import FLEET_SPEC, JOB_OPTIONS, fleet_options, gather_fleet
+from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
+from ansible_collections.gridops.metering.plugins.plugin_utils._profile import named_profile
+
+_VARIABLES = {name: f"metering_{name}" for name in JOB_OPTIONS if name not in ("name", "profile")}
+
+
+class ActionModule(MeterAction):
+    BYPASS_HOST_LOOP = True
+    ARGUMENT_SPEC = FLEET_SPEC
+    CLEAN_RESULT = False  # it is handed no secret, and the result may hold ten thousand meters
+
+    def execute(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        return gather_fleet(self._resolved(params, task_vars))
+
+    def run_delegated(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        return super().run_delegated(self._resolved(params, task_vars), task_vars)
+
+    def _resolved(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Inventory names turned into what is needed to reach those meters. Raises InputError."""
+        entries: Iterable[Any] = params["meters"] if params.get("meters") is not None else task_vars["ansible_play_hosts"]
+        with_lock = "lock" in fleet_options(params).subsets
+        profile = named_profile(params.get("profile")) if with_lock else None
+        inventory = _Inventory(task_vars["hostvars"], with_lock and profile is None)
+        meters = [inventory.entry(entry) if isinstance(entry, str) else entry for entry in entries]
+        return {**params, "meters": meters, "profile": profile}
+
+
+class _Inventory:
+    """The few variables of each host that a reading needs, without templating all the others."""
+
+    def __init__(self, hostvars: Any, with_profile: bool) -> None:
+        self._hostvars = hostvars
+        self._with_profile = with_profile
+        self._profiles: dict[str, Mapping[str, Any] | None] = {}
+
+    def entry(self, name: str) -> dict[str, Any]:
+        """The meter of one inventory name."""
+        if name not in self._hostvars:
+            raise InputError("meters", name, "names of the inventory, or dictionaries with name and host", "design 3")
+        raw = self._hostvars.raw_get(name)
+        meter: dict[str, Any] = {"name": name}
+        for option, variable in _VARIABLES.items():
+            if variable in raw:
+                meter[option] = self._value(name, variable, raw[variable])
+        if not meter.get("host"):
+            meter["host"] = self._value(name, "ansible_host", raw["ansible_host"]) if "ansible_host" in raw else name
+        if self._with_profile and "metering_profile" in raw:
+            meter["profile"] = self._profile(self._value(name, "metering_profile", raw["metering_profile"]))
+        return meter
+
+    def _value(self, name: str, variable: str, value: Any) -> Any:
+        return self._hostvars[name][variable] if _may_be_template(value) else value
+
+    def _profile(self, profile: Any) -> Mapping[str, Any] | None:
+        if isinstance(profile, Mapping):
+            return profile
+        if profile not in self._profiles:
+            self._profiles[profile] = named_profile(profile)
+        return self._profiles[profile]
+
+
+def _may_be_template(value: Any) -> bool:
+    if isinstance(value, str):
+        return "{" in value
+    if isinstance(value, Mapping):
+        return any(_may_be_template(item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return any(_may_be_template(item) for item in value)
+    return not isinstance(value, (int, float, type(None)))

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the facts of one meter and of a fleet have in common, whichever front runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ._argspec import ATTEST_SPEC, CONNECTION_SPEC, check_attest, merge_specs, target_from
+from ._engine.base.errors import InputError, MeteringError
+from ._engine.meters import pm5000
+from ._engine.meters.fleet import FleetOptions, Job, read_fleet
+from ._engine.wire.modbus import run
+from ._errors import describe_error, internal_error
+
+GATHER_SPEC: dict[str, Any] = {
+    "gather_subset": {"type": "list", "elements": "str"},
+    "profile": {"type": "raw"},
+}
+
+FACTS_SPEC: dict[str, Any] = merge_specs(CONNECTION_SPEC, ATTEST_SPEC, GATHER_SPEC)
+
+FLEET_SPEC: dict[str, Any] = merge_specs(
+    GATHER_SPEC,
+    {
+        "meters": {"type": "list", "elements": "raw"},
+        "concurrency": {"type": "int", "default": 200},
+        "per_gateway": {"type": "int", "default": 1},
+        "deadline": {"type": "float", "default": 30.0},
+        "retries": {"type": "int", "default": 1},
+        "max_error_share": {"type": "float", "default": 1.0},
+    },
+)
+
+JOB_OPTIONS = ("name", "host", "unit_id", "ports", "timeouts", "gateway", "attest", "profile")
+
+
+def gather(params: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The result of ``meter_facts``. Raises MeteringError."""
+    subsets = pm5000.parse_subsets(params.get("gather_subset") or ["all"])
+    profile = profile_value(params.get("profile")) if "lock" in subsets else None
+    target = target_from(params, name)
+    facts = run(pm5000.read(target, subsets, profile, check_attest(params.get("attest"))))
+    return {"changed": False, "ansible_facts": {"meter": facts}}
+
+
+def profile_value(profile: Any) -> Mapping[str, Any] | None:
+    """A profile's content. Names are looked up on the controller, before this. Raises InputError."""
+    if profile is None or isinstance(profile, Mapping):
+        return profile
+    raise InputError("profile", profile, "a profile's content; its name is looked up on the controller only", "design 3")
+
+
+def gather_fleet(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of ``meter_fleet_info``. Raises MeteringError for bad options, never for one meter."""
+    options = fleet_options(params)
+    share = float(params["max_error_share"])
+    if not 0 <= share <= 1:
+        raise InputError("max_error_share", share, "a share from 0 to 1", "design 3")
+    profile = profile_value(params.get("profile")) if "lock" in options.subsets else None
+    jobs: dict[str, Job] = {}
+    meters: dict[str, dict[str, Any]] = {}
+    for entry in params.get("meters") or ():
+        name = _name(entry)
+        if name in meters or name in jobs:
+            raise InputError("meters", name, "each meter once", "design 3")
+        try:
+            jobs[name] = _job(entry, name, profile)
+        except InputError as exc:
+            meters[name] = _failed(exc)
+    for name, outcome in run(read_fleet(jobs.values(), options)).items():
+        meters[name] = {"ok": True, "facts": outcome} if isinstance(outcome, dict) else _failed(outcome)
+    return fleet_result(meters, share)
+
+
+def fleet_options(params: Mapping[str, Any]) -> FleetOptions:
+    """The pass as the options describe it. Raises InputError."""
+    given = params.get("gather_subset")
+    subsets = pm5000.parse_subsets(given) if given else pm5000.MIN
+    return FleetOptions(
+        concurrency=params["concurrency"],
+        per_gateway=params["per_gateway"],
+        deadline=params["deadline"],
+        retries=params["retries"],
+        subsets=subsets,
+    ).check()
+
+
+def fleet_result(meters: Mapping[str, dict[str, Any]], max_error_share: float) -> dict[str, Any]:
+    """Totals beside the meters; failed only where more than the tolerated share could not be read."""
+    errors = sorted(name for name, entry in meters.items() if not entry["ok"])
+    reasons: dict[str, int] = {}
+    for name in errors:
+        reason = str(meters[name]["error"]["reason"] or meters[name]["error"]["class"])
+        reasons[reason] = reasons.get(reason, 0) + 1
+    totals = {"meters": len(meters), "ok": len(meters) - len(errors), "error": len(errors), "reasons": reasons}
+    result: dict[str, Any] = {"changed": False, "meters": dict(meters), "totals": totals}
+    if meters and len(errors) / len(meters) > max_error_share:
+        result["failed"] = True
+        result["msg"] = f"{len(errors)} of {len(meters)} meters could not be read, more than the tolerated share of {max_error_share:g}"
+    return result
+
+
+def _failed(exc: BaseException) -> dict[str, Any]:
+    told = describe_error(exc, "facts") if isinstance(exc, MeteringError) else internal_error(exc, "facts")
+    return {"ok": False, "msg": told["msg"], "error": told["error"]}
+
+
+def _name(entry: Any) -> str:
+    if not isinstance(entry, Mapping):
+        raise InputError("meters", entry, "a list of inventory names, or of dictionaries with name and host", "design 3")
+    unknown = sorted(str(key) for key in entry.keys() - set(JOB_OPTIONS))
+    if unknown:
+        raise InputError("meters", ", ".join(unknown), f"the keys {', '.join(JOB_OPTIONS)}", "design 3")
+    name = str(entry.get("name") or entry.get("host") or "")
+    if not name:
+        raise InputError("meters", "an entry without name and host", "a name or a host in each entry", "design 3")
+    return name
+
+
+def _job(entry: Mapping[str, Any], name: str, profile: Mapping[str, Any] | None) -> Job:
+    own = profile_value(entry.get("profile")) if "profile" in entry else profile
+    return Job(target_from({"host": name, **entry}, name), own, check_attest(entry.get("attest")))
