@@ -77,6 +77,12 @@ class Job:
             raise StepError(f"{Path(words[0]).name} ended with {code}")
         return output
 
+    def gather(self, pattern: str) -> None:
+        """Repeat the lines that matter at the end of the log, which is what a failure shows."""
+        found = re.findall(rf"{pattern}.*$", self.path.read_text(encoding="utf-8", errors="replace"), re.M)
+        with self.path.open("a", encoding="utf-8") as log:
+            log.write("\n".join(["", *found, ""]) if found else "")
+
     def python(self, *words: str | Path, cwd: Path = ROOT, **more: str) -> str:
         return self.run(sys.executable, *words, cwd=cwd, **more)
 
@@ -105,7 +111,7 @@ def make_environment() -> dict[str, str]:
     env = environment.clean_environment()
     env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env["PATH"], "/usr/sbin", "/sbin"])
     env |= {"LC_ALL": "C.UTF-8", "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "PYTHONDONTWRITEBYTECODE": "1"}
-    env |= {"METERING_TEST_ARTIFACTS": str(ARTIFACTS), "ANSIBLE_CONFIG": os.devnull, "ANSIBLE_LOCALHOST_WARNING": "0"}
+    env |= {"METERING_TEST_ARTIFACTS": str(ARTIFACTS), "ANSIBLE_CONFIG": str(ROOT / "build" / "ansible.cfg"), "ANSIBLE_LOCALHOST_WARNING": "0"}
     env.pop("PYTHONUNBUFFERED", None)
     return env
 
@@ -118,7 +124,7 @@ MIRROR = ROOT / "build" / "ansible_collections" / "gridops" / "metering"
 
 def ruff(job: Job) -> None:
     """Style, imports and likely mistakes of all Python."""
-    job.python("-m", "ruff", "check", "--no-cache", ".")
+    job.python("-m", "ruff", "check", "--no-cache", "--output-format", "concise", ".")
 
 
 def mypy(job: Job) -> None:
@@ -178,7 +184,10 @@ def sanity(job: Job) -> None:
     if ignored := list(MIRROR.glob("tests/sanity/ignore*.txt")):
         raise StepError(f"{ignored[0].name}: sanity errors are repaired here, not ignored")
     job.python("tests/tools/seed_ansible_test.py")
-    output = job.run("ansible-test", "sanity", "--color", "no", "--truncate", "0", cwd=MIRROR)
+    try:
+        output = job.run("ansible-test", "sanity", "--color", "no", "--truncate", "0", cwd=MIRROR)
+    finally:
+        job.gather(r"^(?:ERROR|FATAL):")
     if "All targets skipped" in output or "Running sanity test" not in output:
         raise StepError("ansible-test skipped everything")
 
@@ -386,6 +395,8 @@ def main() -> int:
     if not only:
         shutil.rmtree(ARTIFACTS, ignore_errors=True)
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    # An empty configuration: neither the user's nor the machine's shall change what is tested.
+    (ROOT / "build" / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")
     started = time.monotonic()
     build.mirror()
     runner = Runner(options.strict)
