@@ -19,11 +19,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pyftpdlib.exceptions import AuthenticationFailed
-from pyftpdlib.filesystems import AbstractedFS
-from pyftpdlib.handlers import DTPHandler, FTPHandler
-from pyftpdlib.ioloop import IOLoop
-from pyftpdlib.servers import FTPServer
+from pyftpdlib.exceptions import AuthenticationFailed  # type: ignore[import-untyped]
+from pyftpdlib.filesystems import AbstractedFS  # type: ignore[import-untyped]
+from pyftpdlib.handlers import DTPHandler, FTPHandler  # type: ignore[import-untyped]
+from pyftpdlib.ioloop import IOLoop  # type: ignore[import-untyped]
+from pyftpdlib.servers import FTPServer  # type: ignore[import-untyped]
 
 from metersim import packages
 from metersim.meter import Meter
@@ -181,7 +181,7 @@ def _cut_after(meter: Meter, name: str) -> int | None:
     return int(fault["after"]) if fault else None
 
 
-class CardData(DTPHandler):
+class CardData(DTPHandler):  # type: ignore[misc]
     """Data connection; turns the card's troubles into FTP answers."""
 
     def handle_error(self) -> None:
@@ -207,7 +207,7 @@ class CardData(DTPHandler):
         super().close()
 
 
-class CardFiles(AbstractedFS):
+class CardFiles(AbstractedFS):  # type: ignore[misc]
     """The card's file system."""
 
     def open(self, filename: str, mode: str) -> Any:
@@ -217,7 +217,7 @@ class CardFiles(AbstractedFS):
         return CardFile(self.cmd_channel.meter, filename, mode)
 
 
-class CardHandler(FTPHandler):
+class CardHandler(FTPHandler):  # type: ignore[misc]
     """Control connection of one client. ``meter`` and ``service`` are set per meter."""
 
     meter: Meter
@@ -328,10 +328,9 @@ class FtpService:
         server.close()
         for client in list(self.clients):
             for channel in (client.data_channel, client):
-                sock = getattr(channel, "socket", None)
+                sock: Any = getattr(channel, "socket", None)
                 with contextlib.suppress(OSError, AttributeError):
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            client.authenticated_before = client.authenticated
             client.authenticated = False
             with contextlib.suppress(OSError):
                 client.close()

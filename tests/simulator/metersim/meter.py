@@ -269,11 +269,12 @@ class Meter:
             task.cancel()
         await self.close()
 
-    def spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
         """Run something in the background and keep hold of it."""
         task = asyncio.get_running_loop().create_task(work())
         self.tasks.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self.tasks.discard(task)

@@ -35,7 +35,7 @@ class Connection(ServerRequestHandler):
     """One client connection."""
 
     def __init__(self, owner: MeterServer) -> None:
-        super().__init__(owner, None, None, None)
+        super().__init__(owner, None, None, None)  # type: ignore[no-untyped-call]
         self.meter: Meter = owner.meter
 
     def callback_connected(self) -> None:
@@ -77,7 +77,7 @@ class Connection(ServerRequestHandler):
         if not self.transport or self.transport.is_closing():
             return
         pdu.dev_id, pdu.transaction_id = unit, transaction
-        self.transport.write(self.framer.buildFrame(pdu))
+        self.transport.write(self.framer.buildFrame(pdu))  # type: ignore[attr-defined]
 
     def answer(self, pdu: ModbusPDU) -> ModbusPDU:
         """What the meter says to one request."""
@@ -198,6 +198,6 @@ class ModbusService:
             return
         for client in list(server.active_connections.values()):
             if client.transport:
-                client.transport.abort()
-        await server.shutdown()
+                client.transport.abort()  # type: ignore[attr-defined]
+        await server.shutdown()  # type: ignore[no-untyped-call]
         await asyncio.sleep(0)

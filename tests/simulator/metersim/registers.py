@@ -47,7 +47,7 @@ def static_image(meter: Meter) -> dict[int, int]:
     image: dict[int, int] = {}
 
     def put(register: int, words: list[int]) -> None:
-        image.update(zip(range(register, register + len(words)), words))
+        image.update(zip(range(register, register + len(words)), words, strict=True))
 
     put(30, text_words(meter.label, 20))
     put(50, text_words(meter.model_text, 20))

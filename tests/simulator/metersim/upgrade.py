@@ -62,7 +62,7 @@ def trigger(meter: Meter, user: str) -> bool:
     meter.record("attempt_counted", n=meter.attempts, limit=tables.attempt_limit(meter.model, meter.firmware))
     meter.job = Job("running", meter.surface.texts["running"], fresh_steps(meter))
     meter.journal.begin_progress(meter.name)
-    meter.spawn(lambda: _guarded(meter))
+    meter.upgrade_task = meter.spawn(lambda: _guarded(meter))
     return True
 
 
@@ -72,7 +72,6 @@ def fresh_steps(meter: Meter) -> list[Step]:
 
 
 async def _guarded(meter: Meter) -> None:
-    meter.upgrade_task = asyncio.current_task()
     try:
         await _run(meter)
     finally:

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import re
 import secrets
-from typing import Any
 
 from aiohttp import web
 
@@ -26,7 +25,7 @@ class WebService:
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
-        self._factory: web.Server[Any] | None = None
+        self._factory: web.Server | None = None
         self._server: asyncio.Server | None = None
         self._secret = secrets.token_hex(8)
 
@@ -105,7 +104,7 @@ class WebService:
             return
         started = upgrade.trigger(self._meter, user)
         if started and self._meter.spec.trigger_answer == "cut" and request.transport:
-            request.transport.abort()  # type: ignore[attr-defined]
+            request.transport.abort()
 
     # -- login ---------------------------------------------------------------
 

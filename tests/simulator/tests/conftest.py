@@ -13,8 +13,8 @@ from metersim.testing import Fleet
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The marker of the whole project, for runs of this folder alone."""
-    config.addinivalue_line("markers", "requirement(*ids): rule ids a test proves")
+    """Not ``requirement``: these tests prove the simulated meter, not the product."""
+    config.addinivalue_line("markers", "simulates(*ids): rules of the documents which the simulated meter models")
 
 
 @pytest.fixture(scope="module")

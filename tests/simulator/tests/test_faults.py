@@ -151,7 +151,7 @@ def test_f16_completed_but_old_version(bench: Bench) -> None:
     assert version(bench.ip("f16")) == (2, 7, 8)
 
 
-@pytest.mark.requirement("R-066")
+@pytest.mark.simulates("R-066")
 def test_f18_one_process_fails_once(bench: Bench) -> None:
     assert bench.upgrade("f18")["ok"] is False
     page = bench.get("f18", STATUS).text

@@ -11,20 +11,23 @@ import pytest
 
 from metersim.bench import Bench
 
+CUSTOM = {"www/site.bin": 30_000, "log.txt": "hello"}
+OWN = {"product_master": {"user": "chief", "password": "Secret-77"}, "web_user": {"user": "eye", "password": "look"}}
+
 FLEET = {
     "meters": [
         {"name": "m1", "model": "PM5560", "firmware": "2.7.8"},
-        {"name": "small", "model": "PM5560", "firmware": "2.7.8", "free_space": 50_000, "custom_files": {"www/site.bin": 30_000, "log.txt": "hello"}},
+        {"name": "small", "model": "PM5560", "firmware": "2.7.8", "free_space": 50_000, "custom_files": CUSTOM},
         {"name": "off", "model": "PM5560", "firmware": "2.7.8", "ftp": False},
         {"name": "new", "model": "PM5560", "firmware": "4.3.5"},
         {"name": "odd", "model": "PM5560", "firmware": "2.7.8", "faults": {"F-21": {"mode": "layout"}}},
         {"name": "full", "model": "PM5560", "firmware": "2.7.8", "faults": {"F-21": {"mode": "space_full"}}},
-        {"name": "own", "model": "PM5560", "firmware": "2.7.8", "accounts": {"product_master": {"user": "chief", "password": "Secret-77"}, "web_user": {"user": "eye", "password": "look"}}},
+        {"name": "own", "model": "PM5560", "firmware": "2.7.8", "accounts": OWN},
     ],
 }  # fmt: skip
 
 
-@pytest.mark.requirement("R-055")
+@pytest.mark.simulates("R-055")
 def test_two_folders_store_size_and_read_back(bench: Bench) -> None:
     with bench.ftp("m1") as session:
         assert sorted(session.nlst()) == ["fw", "www"]
@@ -40,11 +43,11 @@ def test_two_folders_store_size_and_read_back(bench: Bench) -> None:
     assert [(event["path"], event["size"]) for event in stored] == [("/fw/App2.out", 5000), ("/fw/App2.out", 3000)]
 
 
-@pytest.mark.requirement("R-034", "R-054")
+@pytest.mark.simulates("R-034", "R-054")
 def test_only_the_product_master_writes(bench: Bench) -> None:
     with bench.ftp("m1", ("user1", "pass1")) as session:
         assert "fw" in session.nlst()
-        with pytest.raises(ftplib.error_perm, match="^550"):
+        with pytest.raises(ftplib.error_perm, match=r"^550"):
             session.storbinary("STOR /fw/App2.out", io.BytesIO(b"x"))
     denied = bench.meter("m1").events("ftp_denied")
     assert denied and denied[0]["path"] == "/fw/App2.out" and denied[0]["why"] == "role"
@@ -52,7 +55,7 @@ def test_only_the_product_master_writes(bench: Bench) -> None:
 
 def test_logins_are_counted(bench: Bench) -> None:
     before = bench.meter("own").state()["logins"]["ftp"]
-    with pytest.raises(ftplib.error_perm, match="^530"):
+    with pytest.raises(ftplib.error_perm, match=r"^530"):
         bench.ftp("own", ("chief", "wrong"))
     bench.ftp("own", ("chief", "Secret-77")).quit()
     bench.ftp("own", ("eye", "look")).quit()
@@ -61,7 +64,7 @@ def test_logins_are_counted(bench: Bench) -> None:
     assert "Secret" not in str(bench.meter("own").events())
 
 
-@pytest.mark.requirement("R-060")
+@pytest.mark.simulates("R-060")
 def test_custom_files_eat_the_space(bench: Bench) -> None:
     with bench.ftp("small") as session:
         with pytest.raises((ftplib.error_perm, OSError)) as caught:
@@ -73,13 +76,13 @@ def test_custom_files_eat_the_space(bench: Bench) -> None:
         session.storbinary("STOR /fw/App2.out", io.BytesIO(b"x" * 40_000))
 
 
-@pytest.mark.requirement("R-060")
+@pytest.mark.simulates("R-060")
 def test_no_space_at_all(bench: Bench) -> None:
-    with bench.ftp("full") as session, pytest.raises(ftplib.error_temp, match="^452"):
+    with bench.ftp("full") as session, pytest.raises(ftplib.error_temp, match=r"^452"):
         session.storbinary("STOR /fw/App2.out", io.BytesIO(b"x"))
 
 
-@pytest.mark.requirement("R-033")
+@pytest.mark.simulates("R-033")
 def test_disabled_means_closed(bench: Bench) -> None:
     for name in ("off", "new"):
         with pytest.raises(ConnectionRefusedError):
@@ -97,7 +100,7 @@ def test_new_generation_has_other_accounts(bench: Bench) -> None:
     bench.ftp("new", ("Administrator", mac)).quit()
 
 
-@pytest.mark.requirement("R-055")
+@pytest.mark.simulates("R-055")
 def test_odd_layout(bench: Bench) -> None:
     with bench.ftp("odd") as session:
         assert sorted(session.nlst()) == ["firmware", "web"]

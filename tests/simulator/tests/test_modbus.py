@@ -151,7 +151,7 @@ def test_reads_connections_and_latency_are_recorded(bench: Bench) -> None:
     assert bench.fleet.peaks()["connections_max"]["m5"] == 1
 
 
-@pytest.mark.requirement("R-029")
+@pytest.mark.simulates("R-029")
 def test_unreadable_block_and_garbage(bench: Bench) -> None:
     bench.meter("m6").faults({"F-40": {"registers": ["1637-1645"]}, "F-37": {"where": "modbus"}})
     assert ask(bench.ip("m6"), frame(255, read_pdu(1630, 10)))[0][7:] == b"\x83\x02"

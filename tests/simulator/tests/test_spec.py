@@ -100,7 +100,7 @@ VERDICTS = [
 ]
 
 
-@pytest.mark.requirement("R-008", "R-012", "R-015", "R-019", "R-023", "R-026", "R-042")
+@pytest.mark.simulates("R-008", "R-012", "R-015", "R-019", "R-023", "R-026", "R-042")
 @pytest.mark.parametrize(("model", "present", "target", "good"), VERDICTS)
 def test_what_the_card_takes_over_ftp(model: str, present: str, target: str, good: bool) -> None:
     verdict = tables.ftp_verdict(model, tables.parse_version(present), tables.parse_version(target))

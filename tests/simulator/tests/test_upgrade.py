@@ -41,7 +41,7 @@ def processes(page: str) -> list[tuple[str, str]]:
     return re.findall(r'<tr class="process"><td>([^<]*)</td><td>([^<]*)</td>', page)
 
 
-@pytest.mark.requirement("R-062", "R-064", "R-065")
+@pytest.mark.simulates("R-062", "R-064", "R-065")
 def test_upgrade_on_surface_a(bench: Bench) -> None:
     meter, ip = bench.meter("a"), bench.ip("a")
     bench.stage("a", bench.package("PM5560", "2.9.9"))
@@ -113,7 +113,7 @@ def test_no_login_needed_and_cut_answer(bench: Bench) -> None:
     assert bench.meter("cut").wait("upgrade_done")["ok"]
 
 
-@pytest.mark.requirement("R-063")
+@pytest.mark.simulates("R-063")
 def test_every_request_for_the_page_is_recorded(bench: Bench) -> None:
     assert bench.trigger("who").status_code == 404
     bench.stage("who", bench.package("PM5560", "2.9.9"))
@@ -131,7 +131,7 @@ def test_every_request_for_the_page_is_recorded(bench: Bench) -> None:
     assert "Web Master" in bench.get("who", "/Session.shtml", auth=("user1", "pass1")).text
 
 
-@pytest.mark.requirement("R-047")
+@pytest.mark.simulates("R-047")
 def test_closed_lock_refuses_without_counting(bench: Bench) -> None:
     meter = bench.meter("lock")
     bench.stage("lock", bench.package("PM5561", "10.9.9"))
@@ -144,7 +144,7 @@ def test_closed_lock_refuses_without_counting(bench: Bench) -> None:
     assert meter.wait("upgrade_done")["version"] == "10.9.9"
 
 
-@pytest.mark.requirement("R-043", "R-044", "R-154", "R-155")
+@pytest.mark.simulates("R-043", "R-044", "R-154", "R-155")
 def test_the_limit_blocks(bench: Bench) -> None:
     meter = bench.meter("ten")
     assert bench.upgrade("ten", "10.8.2")["ok"]
@@ -173,7 +173,7 @@ def test_missing_files_and_new_firmware(bench: Bench) -> None:
     assert bench.meter("new").events("trigger_refused")[-1]["why"] == "generation"
 
 
-@pytest.mark.requirement("R-087")
+@pytest.mark.simulates("R-087")
 def test_ninth_connection_spoils_it(bench: Bench) -> None:
     bench.stage("nine", bench.package("PM5560", "2.9.9"))
     bench.trigger("nine")
@@ -186,7 +186,7 @@ def test_ninth_connection_spoils_it(bench: Bench) -> None:
         sock.close()
 
 
-@pytest.mark.requirement("R-086")
+@pytest.mark.simulates("R-086")
 def test_writes_and_triggers_while_busy_are_violations(bench: Bench) -> None:
     bench.stage("busy", bench.package("PM5560", "2.9.9"))
     bench.trigger("busy")
@@ -204,7 +204,7 @@ def test_writes_and_triggers_while_busy_are_violations(bench: Bench) -> None:
     assert meter.wait("upgrade_done")["ok"]
 
 
-@pytest.mark.requirement("R-038")
+@pytest.mark.simulates("R-038")
 def test_wrong_packages_cost_an_attempt(bench: Bench) -> None:
     meter = bench.meter("wrong")
     cases = [
