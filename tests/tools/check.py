@@ -250,7 +250,7 @@ def faults(job: Job) -> None:
 def molecule(job: Job) -> None:
     """One molecule scenario with idempotence."""
     output = job.run("molecule", "test", "-s", "rollout")
-    if "missing=0 failed=0" not in output and not re.search(r"molecule: \d+ successful", output):
+    if not re.search(r"missing=0 +failed=0", output) or "[rollout > verify] Executed: Successful" not in output:
         raise StepError("molecule ran nothing")
 
 
