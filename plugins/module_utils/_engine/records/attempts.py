@@ -55,6 +55,12 @@ def history(transaction: Transaction, serial: str) -> list[Attempt]:
     return [from_row(row) for row in transaction.rows(f"SELECT {_COLUMNS} FROM attempt WHERE serial = ? ORDER BY started, id", (serial,))]
 
 
+def upgraded_by(transaction: Transaction, method: str) -> frozenset[str]:
+    """Serials of meters that this method has upgraded."""
+    rows = transaction.rows("SELECT DISTINCT serial FROM attempt WHERE method = ? AND outcome IN ('verified', 'verified_late')", (method,))
+    return frozenset(str(row["serial"]) for row in rows)
+
+
 def move(transaction: Transaction, attempt_id: str, state: str, detail: dict[str, Any], now: float) -> Attempt:
     """Go from recorded to triggered or not_started; the latter also ends it."""
     attempt = get(transaction, attempt_id)

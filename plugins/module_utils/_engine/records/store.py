@@ -198,6 +198,11 @@ class Records:
         with self._database.read() as transaction:
             return attempt_rows.history(transaction, serial)
 
+    def upgraded_by(self, method: str) -> frozenset[str]:
+        """Serials of all meters that this method has upgraded, in one look."""
+        with self._database.read() as transaction:
+            return attempt_rows.upgraded_by(transaction, method)
+
     def begin_attempt(
         self,
         serial: str,
@@ -315,6 +320,18 @@ class Records:
             chain.append(
                 transaction, campaign, now, self.operator, "outcome", {"host": host, "serial": serial, "outcome": outcome, "reason": reason}
             )
+
+    def record_outcomes(self, campaign: str, rows: Iterable[Mapping[str, str]]) -> None:
+        """Store the outcome of many meters (host, serial, outcome, reason, text) as one entry of the journal."""
+        self._writable()
+        now = self._now()
+        kept = [dict(row) for row in rows]
+        with self._database.write() as transaction:
+            for row in kept:
+                detail = {"text": row.get("text", "")}
+                campaign_rows.record(transaction, campaign, row["host"], row["serial"], row["outcome"], row.get("reason", ""), detail, now)
+            if kept:
+                chain.append(transaction, campaign, now, self.operator, "outcomes", {"meters": kept})
 
     def outcomes(self, campaign: str) -> dict[str, dict[str, Any]]:
         """``{host: {planned, serial, outcome, reason, detail, at}}``; an empty outcome means none yet."""

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Plan a rollout on the controller, and register who is planned. Use it with ``run_once``."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.gridops.metering.plugins.module_utils._engine.artifacts.manifest import Manifest, load
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError, MeteringError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.accept import check_words
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.limits import attempt_limit
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import find_model
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.versions import Version
+from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import plan as planning
+from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import waves
+from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
+from ansible_collections.gridops.metering.plugins.module_utils._rollout import ROLLOUT_SPEC
+from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
+from ansible_collections.gridops.metering.plugins.plugin_utils._tables import markdown_table, text_table
+
+GROUP = "metering_rollout"
+
+
+class ActionModule(MeterAction):
+    """Checks all input before any contact; with ``meters`` also plans, and with ``register`` writes the plan into the records."""
+
+    BYPASS_HOST_LOOP = True
+    SUPPORTS_DELEGATION = False
+    ARGUMENT_SPEC = ROLLOUT_SPEC
+
+    def execute(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        settings, targets, manifest = self._check(params, task_vars)
+        if params["meters"] is None:
+            return {"checked": True}
+        records = open_records(params["records"], getpass.getuser(), read_only=self.check_mode or not params["register"])
+        meters = _Meters(params, task_vars, records).all()
+        packages = [
+            planning.PackageInfo(tuple(m.name for m in item.models), item.version, item.method, item.size) for item in manifest.packages
+        ]
+        plan = planning.build_plan(meters, targets, packages, settings)
+        if params["register"] and not self.check_mode:
+            _register(records, params["campaign"], plan)
+        rows = planning.table(plan)
+        if params["show"]:
+            for line in ("", *text_table(rows), "", _sentence(plan), ""):
+                self._display.display(line)
+        result: dict[str, Any] = {"plan": plan, "table": rows, "markdown": markdown_table(rows), "text": _sentence(plan)}
+        result["groups"] = [
+            {"host": host, "group": f"{GROUP}_batch_{number:04d}"}
+            for number, batch in enumerate(plan["batches"], start=1)
+            for host in batch
+        ]
+        return result
+
+    def _check(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> tuple[planning.Settings, dict[str, str], Manifest]:
+        """Everything that can be wrong without asking a meter. Raises InputError."""
+        if not params["campaign"].strip():
+            raise InputError("metering_campaign", params["campaign"], "a name", "design 4.5")
+        concurrency = waves.check_concurrency(params["concurrency"])
+        batches = waves.check_batches(params["batches"], concurrency)
+        waves.check_policy(params["gate"])
+        check_words(params["accept"])
+        targets = planning.check_targets(params["targets"])
+        own = [_Said(task_vars["hostvars"], host).get("version") for host in task_vars.get("ansible_play_hosts", ())]
+        for version in own:
+            planning.check_version("metering_version", version)
+        if not targets and not any(own):
+            raise InputError(
+                "metering_targets", params["targets"], "a version for at least one model, or metering_version for a meter", "R-006"
+            )
+        return planning.Settings(batches, concurrency, params["strict_matrix"]), targets, load(Path(params["artifacts"]))
+
+
+class _Meters:
+    """Meters as the plan wants them: what was read, what the inventory says, what the records know."""
+
+    def __init__(self, params: Mapping[str, Any], task_vars: Mapping[str, Any], records: Records) -> None:
+        self._params = params
+        self._hostvars = task_vars["hostvars"]
+        self._records = records
+        self._by_ftp = records.upgraded_by("ftp")
+
+    def all(self) -> list[planning.MeterState]:
+        """One entry for each meter that was read, in that order."""
+        return [self._one(str(host), entry) for host, entry in self._params["meters"].items()]
+
+    def _one(self, host: str, entry: Mapping[str, Any]) -> planning.MeterState:
+        said = _Said(self._hostvars, host)
+        facts = entry.get("facts") or {}
+        model, serial = _known(facts.get("model")), _known(facts.get("serial"))
+        version = _known((facts.get("firmware") or {}).get("version"))
+        error = entry.get("error") or {}
+        reserve = said.get("attempts_reserve")
+        address = _known((facts.get("network") or {}).get("address")) or str(said.get("host") or said.get("ansible_host", "") or host)
+        accept = said.get("accept")
+        return planning.MeterState(
+            host=host,
+            address=address,
+            model=model,
+            version=version,
+            serial=serial,
+            error_reason="" if entry.get("ok") else str(error.get("reason") or "transport_failed"),
+            error="" if entry.get("ok") else str(entry.get("msg") or "the meter could not be read"),
+            target=str(said.get("version") or ""),
+            peer_group=str(said.get("gateway") or said.get("peer_group") or "") or None,
+            accept=check_words(accept if accept is not None else self._params["accept"]),
+            attempts_used=self._attempts(serial, model, version, (said.get("attest") or {}).get("attempts_used")),
+            upgraded_by_ftp=serial in self._by_ftp,
+            **({} if reserve is None else {"attempts_reserve": int(reserve)}),
+        )
+
+    def _attempts(self, serial: str, model: str, version: str, attested: Any) -> int | None:
+        """Used attempts: from the records, else attested, else unknown (None). Also None where no limit is documented."""
+        try:
+            limit = attempt_limit(find_model(model), Version.parse(version)) if serial else None
+        except MeteringError:
+            return None
+        if limit is None:
+            return None
+        count = self._records.attempts(serial, model, str(limit.since))
+        if count.known:
+            return count.used
+        return None if attested is None else int(attested)
+
+
+class _Said:
+    """The few inventory variables that a plan needs, templated only where they hold a template."""
+
+    def __init__(self, hostvars: Any, host: str) -> None:
+        self._hostvars, self._host = hostvars, host
+        self._raw = hostvars.raw_get(host) if host in hostvars else {}
+
+    def get(self, option: str, default: Any = None) -> Any:
+        name = option if option.startswith("ansible_") else f"metering_{option}"
+        value = self._raw.get(name, default) if hasattr(self._raw, "get") else default
+        if isinstance(value, (int, float, type(None))) or (isinstance(value, str) and "{" not in value):
+            return value
+        return self._hostvars[self._host].get(name, default)
+
+
+def _known(value: Any) -> str:
+    return "" if value in (None, "unknown") else str(value)
+
+
+def _register(records: Records, campaign: str, plan: Mapping[str, Any]) -> None:
+    """Who is planned, and the outcome of those that need no upgrade or cannot have one."""
+    entries = [entry for entry in plan["meters"] if entry["state"] != planning.NO_TARGET]
+    records.plan_meters(campaign, {entry["host"]: entry["serial"] for entry in entries}, plan["digest"])
+    outcomes = {planning.UPGRADE: "planned", planning.CURRENT: "current", planning.BLOCKED: "blocked"}
+    rows = [
+        {
+            "host": entry["host"],
+            "serial": entry["serial"],
+            "outcome": outcomes[entry["state"]],
+            "reason": entry["reason"],
+            "text": entry["status"],
+        }
+        for entry in entries
+    ]
+    records.record_outcomes(campaign, rows)
+
+
+def _sentence(plan: Mapping[str, Any]) -> str:
+    counts = plan["counts"]
+    words = f"; accept must name: {', '.join(plan['missing_accept'])}" if plan["missing_accept"] else ""
+    return (
+        f"{counts['upgrade']} to upgrade in {len(plan['batches'])} batches, {counts['current']} current, {counts['blocked']} blocked, "
+        f"{counts['no_target']} without a target{words}. Plan {plan['digest'][:12]}"
+    )

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: meter_rollout_info
+short_description: Tell the outcomes of a rollout and whether it may go on
+version_added: 0.1.0
+author:
+  - The gridops.metering authors (@gridops)
+description:
+  - Reads from the records how each planned meter of a campaign ended, adds the outcomes up, and judges whether the next batch may start.
+  - The judgement is over the whole campaign, not over one batch.
+  - Contacts no meter and writes nothing. Use it with C(run_once).
+options:
+  campaign:
+    description: Name of the campaign.
+    type: str
+    required: true
+  gate:
+    description:
+      - When to stop. C(min_success_share) (0 to 1, 0.8 unless given) of the upgrades that ended, once there are C(min_sample) (5) of them.
+      - C(max_failures) is the highest number of failed upgrades, without limit unless given. C(max_by_kind) gives such a number for each
+        outcome or reason, V({comms_lost: 2}) unless given. One of C(abort_on) is enough to stop at once.
+      - A rollout also stops while nothing has succeeded and something has failed, and when all upgrades of a batch of two or more failed.
+      - Meters that were blocked before anything was started count neither way.
+    type: dict
+  batch:
+    description: The meters of the batch that has just ended.
+    type: list
+    elements: str
+    default: []
+  results:
+    description: Results of M(gridops.metering.meter_firmware) by meter. Used in check mode, where nothing is recorded.
+    type: dict
+  plan:
+    description: The RV(gridops.metering.meter_rollout#module:plan) of M(gridops.metering.meter_rollout), for the columns of the table, and in check mode.
+    type: dict
+  meters:
+    description:
+      - The RV(gridops.metering.meter_fleet_info#module:meters) of a reading after the rollout. A meter that says otherwise than its outcome is not good.
+    type: dict
+  final:
+    description: Whether the rollout has ended. Meters that were not reached are then C(skipped_by_abort) or C(paused).
+    type: bool
+    default: false
+  show:
+    description: Print the outcomes as a table.
+    type: bool
+    default: false
+  records:
+    description: Path of the records. Without it C(~/.local/share/gridops.metering/records.sqlite3).
+    type: path
+extends_documentation_fragment:
+  - gridops.metering.attributes
+  - gridops.metering.attributes.facts
+attributes:
+  in_process:
+    details: Runs on the controller only.
+notes:
+  - Every option not given to the task is taken from the variable C(metering_<option>), if that is set.
+seealso:
+  - module: gridops.metering.meter_rollout
+  - module: gridops.metering.meter_firmware
+"""
+
+EXAMPLES = r"""
+- name: Judge the batch that has just ended
+  gridops.metering.meter_rollout_info:
+    campaign: spring
+    batch: "{{ ansible_play_batch }}"
+    gate: {min_success_share: 0.9, min_sample: 5}
+  run_once: true
+  register: gate
+
+- name: Stop the rollout
+  ansible.builtin.meta: end_play
+  when: gate.stop
+"""
+
+RETURN = r"""
+outcomes:
+  description: For each planned meter its C(outcome), C(reason), C(serial) and C(detail).
+  returned: always
+  type: dict
+summary:
+  description: Number of C(planned) meters, and how many ended how, C(by_outcome) and as C(good), C(waiting) or C(bad).
+  returned: always
+  type: dict
+  sample: {planned: 3, by_outcome: {current: 1, verified: 2}, good: 3, waiting: 0, bad: 0}
+gate:
+  description: The C(action) (C(advance), C(pause) or C(abort)), why in C(text), and the numbers it rests on.
+  returned: always
+  type: dict
+stop:
+  description: Whether the next batch must not start.
+  returned: always
+  type: bool
+not_good:
+  description: The planned meters whose outcome is not good. In check mode C(planned) is good.
+  returned: always
+  type: list
+  elements: str
+table:
+  description: One entry for each planned meter.
+  returned: always
+  type: list
+  elements: dict
+markdown:
+  description: The table and the sum as lines of Markdown.
+  returned: always
+  type: list
+  elements: str
+text:
+  description: The sum in one sentence.
+  returned: always
+  type: str
+journal:
+  description: Whether the campaign's journal is unbroken (C(ok)), its C(head), number of C(entries), and the first bad one (C(broken_at)).
+  returned: always
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._rollout import ROLLOUT_INFO_SPEC
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ROLLOUT_INFO_SPEC, supports_check_mode=True)
+    module.fail_json(msg="meter_rollout_info runs in the controller's process only: use it through its action, not on a jump host")
+
+
+if __name__ == "__main__":
+    main()
