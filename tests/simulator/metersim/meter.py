@@ -342,6 +342,8 @@ class Meter:
         if task is None:
             return
         task.cancel()
+        self.upgrade_task = None
+        self.journal.end_progress(self.name)
         self.job.result = "failed"
         self.job.message = self.surface.texts["failed"]
         self.record("upgrade_done", ok=False, version=self.firmware_text)

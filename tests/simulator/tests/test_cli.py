@@ -7,8 +7,10 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -130,3 +132,30 @@ def test_simulator_knows_nothing_of_the_product() -> None:
             )
             for name in names:
                 assert name.split(".")[0] not in ("ansible", "ansible_collections", "plugins"), f"{path}: {name}"
+
+
+def test_fleet_ends_with_its_parent(tmp_path: Path) -> None:
+    script = (
+        "import os, sys\n"
+        "from metersim.testing import Fleet\n"
+        "fleet = Fleet({'services': ['modbus'], 'meters': [{'name': 'x', 'model': 'PM5560', 'firmware': '2.7.8'}]}, sys.argv[1])\n"
+        "fleet.__enter__()\n"
+        "print(fleet.pid, flush=True)\n"
+        "os._exit(1)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    pid = int(done.stdout)
+    until = time.monotonic() + 15
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_other_ports_and_control_port_in_use(tmp_path: Path) -> None:
+    spec = {"ports": {"modbus": 15020, "ftp": 12121, "http": 18080}, "meters": [{"name": "x", "model": "PM5560", "firmware": "2.7.8"}]}
+    with Fleet(spec, tmp_path) as fleet:
+        assert fleet.hosts()["x"]["metering_ports"] == {"modbus": 15020, "ftp": 12121, "http": 18080}
+        socket.create_connection((fleet.meter("x").state()["address"], 15020), 2).close()
+        port = int(fleet.control_url.rsplit(":", 1)[1])
+        with pytest.raises(FleetError, match="control endpoint: cannot listen"), Fleet({**spec, "control": {"port": port}}, tmp_path):
+            pass

@@ -25,6 +25,7 @@ FLEET = {
         {"name": "f10", "faults": ["F-10"]},
         {"name": "f11", "model": "PM5561", "firmware": "10.7.3", "attempts_used": 2},
         {"name": "f12", "model": "PM5561", "firmware": "10.7.3", "faults": {"F-12": {"when": "after_upload"}}},
+        {"name": "f12n", "model": "PM5561", "firmware": "10.7.3", "faults": ["F-12"]},
         {"name": "f13", "ip_mode": "dhcp", "faults": {"F-13": {"taken_by": "taker"}}},
         {"name": "taker"},
         {"name": "f14", "faults": {"F-14": {"silence": 150}}},
@@ -117,6 +118,11 @@ def test_f12_lock_closes_after_the_upload(bench: Bench) -> None:
     start(bench, "f12", "10.9.9")
     assert bench.meter("f12").wait("trigger_refused")["why"] == "lock"
     assert bench.meter("f12").state()["attempts"] == 0
+
+
+def test_f12_at_once(bench: Bench) -> None:
+    assert bench.meter("f12n").state()["locked"] is True
+    assert "mid_lock" not in bench.fleet.hosts()["f12n"]["metering_attest"]
 
 
 def test_f13_another_meter_answers_at_the_old_address(bench: Bench) -> None:

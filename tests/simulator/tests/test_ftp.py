@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import ftplib
 import io
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -16,12 +19,13 @@ OWN = {"product_master": {"user": "chief", "password": "Secret-77"}, "web_user":
 
 FLEET = {
     "meters": [
-        {"name": "m1", "model": "PM5560", "firmware": "2.7.8"},
+        {"name": "m1", "model": "PM5560", "firmware": "2.7.8", "http_auth": "digest"},
         {"name": "small", "model": "PM5560", "firmware": "2.7.8", "free_space": 50_000, "custom_files": CUSTOM},
         {"name": "off", "model": "PM5560", "firmware": "2.7.8", "ftp": False},
         {"name": "new", "model": "PM5560", "firmware": "4.3.5"},
         {"name": "odd", "model": "PM5560", "firmware": "2.7.8", "faults": {"F-21": {"mode": "layout"}}},
         {"name": "full", "model": "PM5560", "firmware": "2.7.8", "faults": {"F-21": {"mode": "space_full"}}},
+        {"name": "idle", "model": "PM5560", "firmware": "2.7.8", "ftp_idle": 1},
         {"name": "own", "model": "PM5560", "firmware": "2.7.8", "accounts": OWN},
     ],
 }  # fmt: skip
@@ -114,3 +118,40 @@ def test_big_file_arrives_whole(bench: Bench) -> None:
     import hashlib
 
     assert (event["size"], event["sha256"]) == (len(raw), hashlib.sha256(raw).hexdigest())
+
+
+def test_idle_client_is_sent_away(bench: Bench) -> None:
+    session = bench.ftp("idle")
+    assert session.sock is not None
+    session.sock.settimeout(5)
+    assert session.getline().startswith("421")
+
+
+def test_active_mode_and_a_client_that_dies(bench: Bench) -> None:
+    with bench.ftp("m1") as session:
+        session.set_pasv(False)
+        session.storbinary("STOR /fw/active.bin", io.BytesIO(b"z" * 70_000))
+    assert bench.meter("m1").events("ftp_stored")[-1]["size"] == 70_000
+    session = bench.ftp("m1")
+    data = session.transfercmd("STOR /fw/half.bin")
+    data.sendall(b"h" * 1000)
+    session.close()
+    data.close()
+    with bench.ftp("m1") as other:
+        assert "fw" in other.nlst()
+
+
+def test_curl_as_a_foreign_client(bench: Bench, tmp_path: Path) -> None:
+    curl = shutil.which("curl")
+    if curl is None:
+        pytest.skip("curl is not installed (Debian package curl)")
+    (tmp_path / "App2.out").write_bytes(b"c" * 12_345)
+    ip = bench.ip("own")
+    url = f"ftp://{ip}/fw/App2.out"
+    subprocess.run([curl, "-sS", "-u", "chief:Secret-77", "-T", str(tmp_path / "App2.out"), url], check=True, timeout=20)
+    back = subprocess.run([curl, "-sS", "-u", "chief:Secret-77", url], check=True, timeout=20, capture_output=True)
+    assert back.stdout == b"c" * 12_345
+    for name, scheme in (("own", "--basic"), ("m1", "--digest")):
+        user = "chief:Secret-77" if name == "own" else "user2:pass2"
+        page = subprocess.run([curl, "-sS", scheme, "-u", user, f"http://{bench.ip(name)}/Session.shtml"], check=True, capture_output=True)
+        assert b"Product Master" in page.stdout
