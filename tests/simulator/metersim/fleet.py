@@ -43,7 +43,7 @@ class Fleet:
                 await meter.open()
             except OSError as exc:
                 await self.stop()
-                raise StartError(f"meter {meter.name}: cannot listen on {meter.address}: {exc.strerror or exc}") from exc
+                raise StartError(f"meter {meter.name}: cannot listen on {exc.strerror or exc}") from exc
 
     def _equip(self, meter: Meter) -> None:
         """Give a meter the services its file entry asks for."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -245,7 +246,11 @@ class Meter:
         """Open all ports. Raises OSError naming the address."""
         for name, service in self.services.items():
             if self.wants(name):
-                await service.start(self.address, self.ports[name])
+                try:
+                    await service.start(self.address, self.ports[name])
+                except OSError as exc:
+                    why = os.strerror(exc.errno) if exc.errno else str(exc)
+                    raise OSError(exc.errno, f"{self.address}:{self.ports[name]} ({name}): {why}") from exc
 
     async def close(self) -> None:
         """Close all ports and drop all connections: real silence."""

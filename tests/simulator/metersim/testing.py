@@ -195,4 +195,5 @@ class Fleet:
 
     def hosts(self) -> dict[str, Any]:
         """Host variables of the inventory that was written."""
-        return dict(yaml.safe_load(self.inventory.read_text())["meters"]["hosts"])
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # thousands of hosts are slow without libyaml
+        return dict(yaml.load(self.inventory.read_text(), loader)["meters"]["hosts"])
