@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters.pm5000 import parse_subsets
 from ansible_collections.gridops.metering.plugins.module_utils._facts import FACTS_SPEC, gather
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
-from ansible_collections.gridops.metering.plugins.plugin_utils._profile import named_profile
+from ansible_collections.gridops.metering.plugins.plugin_utils._profile import lock_profile
 
 
 class ActionModule(MeterAction):
@@ -26,4 +26,4 @@ class ActionModule(MeterAction):
     def _with_profile(self, params: dict[str, Any]) -> dict[str, Any]:
         """The profile as a value; only the lock register's mapping needs it."""
         needed = "lock" in parse_subsets(params.get("gather_subset") or ["all"])
-        return {**params, "profile": named_profile(params.get("profile")) if needed else None}
+        return {**params, "profile": lock_profile(params.get("profile")) if needed else None}

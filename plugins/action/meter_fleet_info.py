@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError
 from ansible_collections.gridops.metering.plugins.module_utils._facts import FLEET_SPEC, JOB_OPTIONS, fleet_options, gather_fleet
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
-from ansible_collections.gridops.metering.plugins.plugin_utils._profile import named_profile
+from ansible_collections.gridops.metering.plugins.plugin_utils._profile import lock_profile
 
 _VARIABLES = {name: f"metering_{name}" for name in JOB_OPTIONS if name not in ("name", "profile")}
 
@@ -31,7 +31,7 @@ class ActionModule(MeterAction):
         """Inventory names turned into what is needed to reach those meters. Raises InputError."""
         entries: Iterable[Any] = params["meters"] if params.get("meters") is not None else task_vars["ansible_play_hosts"]
         with_lock = "lock" in fleet_options(params).subsets
-        profile = named_profile(params.get("profile")) if with_lock else None
+        profile = lock_profile(params.get("profile")) if with_lock else None
         inventory = _Inventory(task_vars["hostvars"], with_lock and profile is None)
         meters = [inventory.entry(entry) if isinstance(entry, str) else entry for entry in entries]
         return {**params, "meters": meters, "profile": profile}
@@ -67,7 +67,7 @@ class _Inventory:
         if isinstance(profile, Mapping):
             return profile
         if profile not in self._profiles:
-            self._profiles[profile] = named_profile(profile)
+            self._profiles[profile] = lock_profile(profile)
         return self._profiles[profile]
 
 

@@ -63,6 +63,9 @@ options:
     type: list
     elements: str
     default: [min]
+  profile:
+    description: Name or path of a profile that tells what the lock register's values mean. Only the subset V(lock) needs one.
+    type: raw
   concurrency:
     description: Number of meters that are read at the same time.
     type: int
@@ -121,10 +124,12 @@ from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable, detect_range, expand_hostname_range
+
 from ansible_collections.gridops.metering.plugins.module_utils._argspec import check_host, check_ports, check_timeouts, check_unit_id
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError, MeteringError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters.toolcsv import parse_tool_csv
 from ansible_collections.gridops.metering.plugins.module_utils._facts import FLEET_SPEC, gather_fleet
+from ansible_collections.gridops.metering.plugins.plugin_utils._profile import lock_profile
 
 CONNECTION = ("unit_id", "ports", "timeouts", "gateway")
 ENTRY = ("name", "host", *CONNECTION, "groups", "vars")
@@ -203,7 +208,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         jobs = [{key: meter[key] for key in ("name", "host", *CONNECTION) if meter.get(key) is not None} for meter in meters.values()]
         if not jobs:
             return {}
-        asked = json.dumps([jobs, self.get_option("gather_subset")], sort_keys=True, default=str)
+        asked = json.dumps([jobs, self.get_option("gather_subset"), self.get_option("profile")], sort_keys=True, default=str)
         digest = hashlib.sha256(asked.encode()).hexdigest()
         use_cache = bool(self.get_option("cache"))
         key = self.get_cache_key(path)
@@ -222,7 +227,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _pass_options(self, jobs: list[dict[str, Any]]) -> dict[str, Any]:
         options = {name: spec.get("default") for name, spec in FLEET_SPEC.items()}
         options.update({name: self.get_option(name) for name in ("gather_subset", "concurrency", "per_gateway", "deadline", "retries")})
-        return {**options, "meters": jobs}
+        return {**options, "meters": jobs, "profile": lock_profile(self.get_option("profile"))}
 
     # -- the inventory ------------------------------------------------------------------------------------------------
 
