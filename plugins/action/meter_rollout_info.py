@@ -107,7 +107,8 @@ def _close(outcomes: Outcomes, action: str) -> None:
 def _rows(outcomes: Outcomes, plan: Mapping[str, Any]) -> list[dict[str, str]]:
     planned = {entry["host"]: entry for entry in plan.get("meters", ())}
     rows = []
-    for host, row in outcomes.items():
+    order = [*(host for host in planned if host in outcomes), *(host for host in outcomes if host not in planned)]
+    for host, row in ((host, outcomes[host]) for host in order):
         entry, detail = planned.get(host, {}), row["detail"] or {}
         before = (detail.get("before") or {}).get("version") or entry.get("version")
         after = (detail.get("after") or {}).get("version") or (before if row["outcome"] == "current" else None)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+#: Longest cell in characters; the whole text is in the JSON file.
+LONGEST = 100
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -36,4 +38,5 @@ def markdown_table(rows: Rows) -> list[str]:
 def _cell(value: Any) -> str:
     """One line without control characters: texts of meters come through here."""
     text = "-" if value is None or value == "" else str(value)
-    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))[:120]
+    line = "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
+    return line if len(line) <= LONGEST else line[: LONGEST - 3] + "..."
