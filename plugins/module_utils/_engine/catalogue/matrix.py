@@ -137,9 +137,9 @@ ROWS: tuple[Row, ...] = (
 )
 
 
-def rows_for(model: Model, rows: tuple[Row, ...] = ROWS) -> tuple[Row, ...]:
-    """The rows of one model, in the order of the documents."""
-    return tuple(row for row in rows if model.name in row.models)
+def rows_for(model: Model, rows: tuple[Row, ...] | None = None) -> tuple[Row, ...]:
+    """The rows of one model, in the order of the documents; out of ``rows`` where they are given."""
+    return tuple(row for row in (ROWS if rows is None else rows) if model.name in row.models)
 
 
 def row(row_id: str) -> Row:
