@@ -128,7 +128,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible_collections.gridops.metering.plugins.module_utils._argspec import check_host, check_ports, check_timeouts, check_unit_id
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError, MeteringError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters.toolcsv import parse_tool_csv
-from ansible_collections.gridops.metering.plugins.module_utils._facts import FLEET_SPEC, gather_fleet
+from ansible_collections.gridops.metering.plugins.module_utils._facts import FLEET_SPEC, fleet_options, gather_fleet
 from ansible_collections.gridops.metering.plugins.plugin_utils._profile import lock_profile
 
 CONNECTION = ("unit_id", "ports", "timeouts", "gateway")
@@ -145,7 +145,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache=cache)
         try:
-            self._check_keys(self._read_config_data(path))
+            self._check_keys(self._config(path))
+            if self.get_option("read"):
+                fleet_options(self._pass_options([]))
             meters = self._meters(Path(path).parent)
             outcomes = self._outcomes(meters, path, cache) if self.get_option("read") else {}
         except MeteringError as exc:
@@ -157,6 +159,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._populate(meters, outcomes)
 
     # -- the meters ---------------------------------------------------------------------------------------------------
+
+    def _config(self, path: str) -> Any:
+        try:
+            return self._read_config_data(path)
+        except AttributeError:  # core takes for granted that the file is a mapping
+            raise InputError("inventory", "a list or a plain value", "a mapping with plugin: gridops.metering.meters", "design 4.0") from None
 
     def _check_keys(self, config: Any) -> None:
         known = set(self.option_definitions)
@@ -313,6 +321,9 @@ def _expand(text: Any, where: str) -> list[str]:
     if not detect_range(text):
         return [text]
     try:
-        return [str(item) for item in expand_hostname_range(text)]
+        names = [str(item) for item in expand_hostname_range(text)]
     except AnsibleError as exc:
         raise InputError(where, text, f"a range such as panel[01:20] ({' '.join(str(exc).split())})", "design 4.0") from None
+    if not names:
+        raise InputError(where, text, "a range from a lower to a higher number, such as panel[01:20]", "design 4.0")
+    return names
