@@ -8,6 +8,7 @@ Nothing is ever sent again by itself: the trigger request is the point of no ret
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -15,12 +16,14 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 from requests.auth import HTTPDigestAuth, _basic_auth_str
+from requests.utils import parse_dict_header
 
 from ..base.errors import DeviceError
 from ..base.target import Credential, Target
 
 PAGE_LIMIT = 1 << 20
 _REDIRECTS = 3
+_DIGESTS = ("MD5", "MD5-SESS", "SHA", "SHA-256", "SHA-512")
 
 
 @dataclass(frozen=True)
@@ -56,24 +59,28 @@ class _ChallengeAuth(HTTPDigestAuth):
 
     def __init__(self, credential: Credential) -> None:
         super().__init__(credential.user, credential.password)
+        # As bytes, because text outside latin-1 would raise in the middle of the request.
+        self._basic_login = _basic_auth_str(credential.user.encode(), credential.password.encode())
         self.sent = False
         self._basic = False
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         self.sent = self._basic
         if self._basic:
-            r.headers["Authorization"] = _basic_auth_str(self.username, self.password)
+            r.headers["Authorization"] = self._basic_login
             return r
-        return super().__call__(r)
+        prepared: requests.PreparedRequest = super().__call__(r)  # type: ignore[no-untyped-call]
+        return prepared
 
     def handle_401(self, r: requests.Response, **kwargs: Any) -> requests.Response:
         if r.status_code != requests.codes.unauthorized or self.sent:
             return r
-        challenge = r.headers.get("www-authenticate", "").lower()
-        if "digest" in challenge:
+        challenge = r.headers.get("www-authenticate", "")
+        if _can_digest(challenge):
             self.sent = True
-            return super().handle_401(r, **kwargs)
-        if "basic" in challenge:
+            answered: requests.Response = super().handle_401(r, **kwargs)  # type: ignore[no-untyped-call]
+            return answered
+        if "basic" in challenge.lower():
             self.sent = True
             return self._answer_basic(r, **kwargs)
         return r
@@ -81,8 +88,8 @@ class _ChallengeAuth(HTTPDigestAuth):
     def _answer_basic(self, answer: requests.Response, **kwargs: Any) -> requests.Response:
         answer.close()
         again = answer.request.copy()
-        again.headers["Authorization"] = _basic_auth_str(self.username, self.password)
-        second: requests.Response = answer.connection.send(again, **kwargs)  # type: ignore[attr-defined]
+        again.headers["Authorization"] = self._basic_login
+        second: requests.Response = answer.connection.send(again, **kwargs)
         second.history.append(answer)
         second.request = again
         self._basic = second.status_code != requests.codes.unauthorized
@@ -144,9 +151,29 @@ class WebSession:
         """``location`` as an absolute address if it leads to this meter, else None; credentials never travel elsewhere."""
         if not location:
             return None
-        target = urljoin(url, location)
-        parts = urlsplit(target)
-        return target if parts.scheme == "http" and parts.netloc == urlsplit(self._base).netloc else None
+        try:
+            target = urljoin(url, location)
+            return target if _place(target) == _place(self._base) else None
+        except ValueError:  # an address that cannot be read leads nowhere
+            return None
+
+
+def _place(url: str) -> tuple[str, str | None, int, bool]:
+    """Scheme, host, port and whether a login is written into the address. Raises ValueError."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, 80 if parts.port is None else parts.port, "@" in parts.netloc
+
+
+def _can_digest(challenge: str) -> bool:
+    """Whether this is a Digest challenge that can be answered; requests fails in the middle of one that cannot."""
+    found = re.search(r"digest ", challenge, re.I)
+    if found is None:
+        return False
+    words = challenge[: found.start()] + challenge[found.end() :]
+    given: dict[str, str | None] = parse_dict_header(words)  # type: ignore[no-untyped-call]
+    algorithm = (given.get("algorithm") or "MD5").upper()
+    qop = given.get("qop")
+    return {"realm", "nonce"} <= given.keys() and algorithm in _DIGESTS and (not qop or "auth" in qop.split(","))
 
 
 def _judge(answer: requests.Response) -> Trigger:
