@@ -30,6 +30,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.
 )
 from ansible_collections.gridops.metering.plugins.module_utils._engine.profiles.loader import load_profile
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
+from ansible_collections.gridops.metering.plugins.module_utils._engine.records.types import Attempt
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.flow import Flow, HopResult, Job
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.ftp import COPY_ORDER, ROLE, FtpSteps, Reading, SendFile
 from ansible_collections.gridops.metering.plugins.module_utils._firmware import Rules, check_rules
@@ -58,6 +59,7 @@ class FirmwareTask:
         self.left_after: int | None = None
         self.prechecks: list[Precheck] = []
         self.needed: dict[str, str] = {}
+        self.resumed: HopResult | None = None
 
     # -- the whole task -----------------------------------------------------------------------------------------------
 
@@ -69,15 +71,14 @@ class FirmwareTask:
             return self.result("blocked", early[0].reason, early[0].text)
         self.steps = self._steps([])
         self.records = self._open_records()
-        try:
-            self.reading = self.steps.identify()
-            refused = self._plan(self.reading)
-        except DeviceError as error:
-            return self.result("blocked", error.reason, str(error), device_text=error.device_text)
+        refused = self._resume() or self._read()
+        if refused:
+            return refused
+        refused = self._plan(self._known())
         if refused:
             return refused
         if self.hop is None:
-            return self._current()
+            return self.result("current", "", f"the meter runs {self.rules.version} already")
         self._prepare_package()
         self._judge()
         stops = blocking(self.prechecks)
@@ -108,6 +109,72 @@ class FirmwareTask:
         read_back = self.params["verify_upload"] == "read_back"
         return FtpSteps(self.target, self.profile, files, read_back, self.rules.search, self.hooks)
 
+    # -- what an earlier run left -------------------------------------------------------------------------------------
+
+    def _read(self) -> dict[str, Any] | None:
+        """Who answers now; a result when nobody does, or a stranger at the address of a lost meter."""
+        try:
+            self.reading = self.steps.identify()
+        except DeviceError as error:
+            return self.result("blocked", error.reason, str(error), device_text=error.device_text)
+        last = self.records.last_attempt_of_host(self.host)
+        if last is not None and last.outcome == "comms_lost" and self.reading.serial not in (None, last.serial):
+            # F-13: after a lost meter the address may belong to another one. It is never written to under this name.
+            text = f"serial {self.reading.serial} answers here, but {self.host} was serial {last.serial} when it was lost"
+            return self.result("blocked", "serial_mismatch", text)
+        return None
+
+    def _known(self) -> Reading:
+        if self.reading is None:
+            raise TypeError("the meter was not read")
+        return self.reading
+
+    def _resume(self) -> dict[str, Any] | None:
+        """End an attempt that an interrupted run left open, before anything else is judged (F-23).
+
+        A result when that is all there is to do now; None when the meter is to be read and planned for anew.
+        """
+        attempt = None if self.check_mode else self._left_open()
+        if attempt is None:
+            return None
+        self.reading, self.model, self.source = Reading(**attempt.before), find_model(attempt.model), Version.parse(attempt.source)
+        self.path = plan_path(self.model, self.source, Version.parse(attempt.target), [], False, True)
+        self.hop = self.path.hops[0] if self.path.supported and self.path.hops else None
+        ended = self._flow(self._resume_job(attempt), resume=True)
+        self.attempts = self._budget()
+        if (ended.outcome == "failed_retryable" and self.rules.retries > 0) or not ended.outcome:
+            self.resumed, self.reading, self.hop, self.path = ended, None, None, None
+            return None
+        return self._hop_result(ended)
+
+    def _left_open(self) -> Attempt | None:
+        """The open attempt of the meter that answers; while it is silent, or another one answers, that of this host name."""
+        attempt = self.records.last_attempt_of_host(self.host)
+        if attempt is not None and attempt.open:
+            return attempt
+        try:
+            serial = self.steps.identify().serial
+        except DeviceError:
+            return None  # the same reading right after this says it
+        return self.records.open_attempt(serial) if serial else None
+
+    def _resume_job(self, attempt: Attempt) -> Job:
+        return Job(
+            host=self.host,
+            serial=attempt.serial,
+            model=attempt.model,
+            row=attempt.row,
+            method=attempt.method,
+            source=attempt.source,
+            target=attempt.target,
+            artifact_digest=attempt.artifact_digest,
+            plan_digest=attempt.plan_digest,
+            limit_from=attempt.limit_from,
+            has_lock=False,
+            retries=0,
+            **self._job_rules(),
+        )
+
     # -- planning -----------------------------------------------------------------------------------------------------
 
     def _plan(self, reading: Reading) -> dict[str, Any] | None:
@@ -131,18 +198,14 @@ class FirmwareTask:
         if asked and asked != self.hop.method:
             return self.result("blocked", "method_mismatch", f"row {self.hop.row} gives the method {self.hop.method}, not {asked}")
         if self.hop.method != "ftp":
+            self.attempts = self._budget()
+            if self.attempts.remaining == 0:  # the more final reason goes first
+                text = f"{self.attempts.used} of {self.attempts.limit} attempts used ({self.attempts.source})"
+                return self.result("blocked", "attempts_exhausted", text)
             return self.result("blocked", "method_not_available", f"row {self.hop.row} needs the method {self.hop.method}, which this release cannot run")
         if reading.serial is None:
             return self.result("blocked", "serial_unknown", "the meter does not tell its serial number, so no attempt can be recorded for it")
         return None
-
-    def _current(self) -> dict[str, Any]:
-        """Nothing to do; but an attempt that an interrupted run left open is ended by this fresh read."""
-        serial = self.reading.serial if self.reading else None
-        attempt = self.records.open_attempt(serial) if serial else None
-        if attempt is not None and not self.check_mode and attempt.target == str(self.rules.version):
-            return self._run_hop(resume=attempt)
-        return self.result("current", "", f"the meter runs {self.rules.version} already")
 
     def _prepare_package(self) -> None:
         hop = self._hop()
@@ -260,47 +323,55 @@ class FirmwareTask:
     def _steps_with_files(self) -> Any:
         return self._steps(self._files())
 
-    def _run_hop(self, resume: Any = None) -> dict[str, Any]:
-        job = self._job(resume)
+    def _run_hop(self) -> dict[str, Any]:
+        ended = self._flow(self._job())
+        self.attempts = self._budget()
+        return self._hop_result(ended)
+
+    def _flow(self, job: Job, resume: bool = False) -> HopResult:
         steps = self._steps_with_files()
         flow = Flow(job, steps, self.records, self.target.clock, self.hooks, self._why_not, self.rules.clock_factor)
         try:
-            ended = flow.run()
+            return flow.run(resume)
         finally:
             close = getattr(steps, "close", None)
             if close is not None:
                 close()
-        if self.hop is not None:
-            self.attempts = self._budget()
-        return self._hop_result(ended)
 
-    def _job(self, resume: Any) -> Job:
-        reading, hop = self.reading, self.hop
-        if reading is None or reading.serial is None:
+    def _job(self) -> Job:
+        reading, hop = self._known(), self._hop()
+        if reading.serial is None:
             raise TypeError("no serial number")
         limit = attempt_limit(self.model, self.source)
+        spent = 1 if self.resumed is not None and self.resumed.outcome else 0
         return Job(
             host=self.host,
             serial=reading.serial,
             model=self.model.name,
-            row=hop.row if hop else resume.row,
-            method=hop.method if hop else resume.method,
-            source=str(self.source) if hop else resume.source,
-            target=str(hop.target) if hop else resume.target,
+            row=hop.row,
+            method=hop.method,
+            source=str(self.source),
+            target=str(hop.target),
             artifact_digest=self.package.digest if self.package else "",
-            operator=getpass.getuser(),
             plan_digest=self.params.get("plan_digest") or "",
-            campaign=self.params["campaign"],
             limit_from=str(limit.since) if limit else "",
             has_lock=self.model.has_lock,
-            cap=self.rules.cap,
-            retries=self.rules.retries,
-            limits=self.rules.limits,
-            settle=self.rules.settle,
-            lease_wait=self.rules.lease_wait,
-            lease_ttl=self._lease_ttl(),
-            slice=float(constants.OBSERVE_SLICE.number) if self.steps_for is not None else self.rules.limits.hard_timeout,
+            retries=self.rules.retries - spent,  # a failed attempt that was resumed was the first one
+            **self._job_rules(),
         )
+
+    def _job_rules(self) -> dict[str, Any]:
+        """What a job takes from the options, whatever it does."""
+        return {
+            "operator": getpass.getuser(),
+            "campaign": self.params["campaign"],
+            "cap": self.rules.cap,
+            "limits": self.rules.limits,
+            "settle": self.rules.settle,
+            "lease_wait": self.rules.lease_wait,
+            "lease_ttl": self._lease_ttl(),
+            "slice": float(constants.OBSERVE_SLICE.number) if self.steps_for is not None else self.rules.limits.hard_timeout,
+        }
 
     def _lease_ttl(self) -> float:
         """Real seconds a lease lives without a heartbeat; copying through a jump host cannot beat, so it must outlive that."""
@@ -322,7 +393,7 @@ class FirmwareTask:
         if outcome == "failed_retryable":
             outcome = "failed_final"
         result = self.result(outcome, ended.reason, ended.text, ended.changed, ended.device_text, ended.restart)
-        result["timeline"] = ended.timeline
+        result["timeline"] = ([] if self.resumed is None else self.resumed.timeline) + ended.timeline
         result["after"] = ended.after
         result["processes"] = ended.processes
         result["warnings"] = ended.warnings

@@ -55,6 +55,12 @@ def history(transaction: Transaction, serial: str) -> list[Attempt]:
     return [from_row(row) for row in transaction.rows(f"SELECT {_COLUMNS} FROM attempt WHERE serial = ? ORDER BY started, id", (serial,))]
 
 
+def last_of_host(transaction: Transaction, host: str) -> Attempt | None:
+    """The newest attempt made under this host name, or None."""
+    row = transaction.row(f"SELECT {_COLUMNS} FROM attempt WHERE host = ? ORDER BY started DESC, id DESC LIMIT 1", (host,))
+    return from_row(row) if row else None
+
+
 def upgraded_by(transaction: Transaction, method: str) -> frozenset[str]:
     """Serials of meters that this method has upgraded."""
     rows = transaction.rows("SELECT DISTINCT serial FROM attempt WHERE method = ? AND outcome IN ('verified', 'verified_late')", (method,))

@@ -9,6 +9,7 @@ it covers has no end, only a fresh read that ends the attempt, or the method's h
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 from .database import Row, Transaction
 from .owner import Owner, owner_alive
@@ -66,9 +67,17 @@ def take_slot(transaction: Transaction, me: Owner, now: float, group: str, cap: 
     for number in range(cap):
         resource = f"slot:{group}:{number}"
         if resource not in busy:
-            transaction.execute("DELETE FROM lease WHERE resource = ?", (resource,))
-            return _store(transaction, me, now, resource, ttl, attempt_id, group, taken_over=False)
+            left = next((row["attempt_id"] for row in rows if row["resource"] == resource), None)
+            lease = _store(transaction, me, now, resource, ttl, attempt_id, group, taken_over=left is not None)
+            return replace(lease, settling_since=_good_end(transaction, left))
     return None
+
+
+def _good_end(transaction: Transaction, attempt_id: str | None) -> float | None:
+    """When the attempt behind an abandoned slot ended well; a slot that was given back in order leaves nothing behind (R-089)."""
+    sql = "SELECT finished FROM attempt WHERE id = ? AND outcome IN ('verified', 'verified_late')"
+    row = transaction.row(sql, (attempt_id,)) if attempt_id is not None else None
+    return None if row is None else float(row["finished"])
 
 
 def in_use(transaction: Transaction, group: str, now: float) -> int:

@@ -198,6 +198,11 @@ class Records:
         with self._database.read() as transaction:
             return attempt_rows.history(transaction, serial)
 
+    def last_attempt_of_host(self, host: str) -> Attempt | None:
+        """The newest attempt made under this inventory name: what to look for while its meter is silent."""
+        with self._database.read() as transaction:
+            return attempt_rows.last_of_host(transaction, host)
+
     def upgraded_by(self, method: str) -> frozenset[str]:
         """Serials of all meters that this method has upgraded, in one look."""
         with self._database.read() as transaction:

@@ -19,13 +19,17 @@ ENDED = "ended"
 
 @dataclass(frozen=True)
 class Lease:
-    """The exclusive right to work on one resource. ``attempt_id`` is set when it was taken over with an open attempt."""
+    """The exclusive right to work on one resource. ``attempt_id`` is set when it was taken over with an open attempt.
+
+    ``settling_since`` is set on a slot whose last user was cut off after a good upgrade: its documented wait runs from then.
+    """
 
     resource: str
     token: str
     ttl: float
     attempt_id: str | None = None
     taken_over: bool = False
+    settling_since: float | None = None
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,9 @@ class Ledger(Protocol):
     def acquire_slot(self, group: str, cap: int, ttl: float, attempt_id: str | None = None) -> Any: ...
     def release(self, *leases: Any) -> None: ...
     def open_attempt(self, serial: str) -> Any: ...
-    def begin_attempt(self, **fields: Any) -> Any: ...
-    def mark(self, attempt_id: Any, state: str, detail: Mapping[str, Any] | None = None) -> None: ...
-    def end_attempt(self, attempt_id: Any, outcome: str, reason: str = "") -> None: ...
+    def begin_attempt(self, *args: Any, **fields: Any) -> Any: ...
+    def mark(self, attempt_id: Any, state: str, detail: Mapping[str, Any] | None = None) -> object: ...
+    def end_attempt(self, attempt_id: Any, outcome: str, reason: str = "") -> object: ...
     def journal(self, campaign: str, event: str, body: Mapping[str, Any]) -> Any: ...
 
 
@@ -98,15 +98,19 @@ class Flow:
         self._started = clock.monotonic()
         self.result = HopResult()
 
-    def run(self) -> HopResult:
-        """Do the hop; every end is a result, also an orphan's. Raises only what is a defect or a broken ledger."""
+    def run(self, resume: bool = False) -> HopResult:
+        """Do the hop; every end is a result, also an orphan's. Raises only what is a defect or a broken ledger.
+
+        With ``resume`` only the attempt that an earlier run left open is ended. The outcome then is empty when nothing was
+        begun, or when that run ended it itself: the caller reads the meter anew.
+        """
         lease = self._lease(f"meter:{self.job.serial}")
         if lease is None:
             return self.result
         try:
             self.hooks.leases.append(lease)
             self._note("leased")
-            self._under_lease()
+            self._under_lease(resume)
         except OrphanedError as error:
             self._end("interrupted", "worker_orphaned", str(error))
         finally:
@@ -126,6 +130,8 @@ class Flow:
             lease = self.ledger.acquire(resource, self.job.lease_ttl, resolve_open=True)
             if hasattr(lease, "token"):
                 return lease
+            if not holder:
+                self.hooks.phase("waiting", None, lease.text)
             holder[:] = [lease.text]
             return None
 
@@ -135,20 +141,28 @@ class Flow:
             self._end("blocked", "firmware_in_progress", f"another run works on this meter: {holder[0]}")
             return None
 
-    def _under_lease(self) -> None:
+    def _under_lease(self, resume: bool) -> None:
         attempt = self.ledger.open_attempt(self.job.serial)
+        if resume and attempt is None:
+            return
         slot = self.ledger.acquire_slot(self.job.method, self.job.cap, self.job.lease_ttl, attempt.id if attempt else None)
         if slot is None:
             self._end("blocked", "no_free_slot", f"{self.job.cap} upgrades by {self.job.method} are already running")
             return
         self.hooks.leases.append(slot)
+        settling = False
         try:
-            if attempt is None or self._resolve(attempt):
+            if (attempt is None or self._resolve(attempt)) and not resume:
+                self._rest_of_settle(slot.settling_since)
                 self._attempts()
             if self.result.outcome in GOOD:
+                settling = True
                 self._settle()
+                settling = False
         finally:
-            self._give_back(slot)
+            # Cut off while settling (a task's timeout): the slot stays behind, so that its next user waits for the rest.
+            if not settling:
+                self._give_back(slot)
 
     def _attempts(self) -> None:
         for number in range(self.job.retries + 1):
@@ -192,6 +206,9 @@ class Flow:
         if reading.serial != self.job.serial:
             self._end("blocked", "serial_mismatch", f"before {stage}: serial {reading.serial} answers, planned was {self.job.serial}")
             return None
+        if reading.version == self.job.target and stage == "staging":
+            self._end("current", "", f"the meter runs {self.job.target} already; another run got there first")
+            return None
         if reading.version != self.job.source:
             self._end("blocked", "plan_stale", f"before {stage}: the meter runs {reading.version}, planned was {self.job.source}")
             return None
@@ -223,6 +240,11 @@ class Flow:
             leases=tuple(self.hooks.leases),
         )
         self._note("attempt_recorded")
+        try:
+            self.hooks.guard("trigger")
+        except OrphanedError as error:
+            self.ledger.mark(attempt.id, "not_started", {"text": f"nothing was sent: {error}"})
+            raise
         answer = self.steps.trigger()
         begun = "not_started" if answer["state"] == "not_started" else "triggered"
         self.ledger.mark(attempt.id, begun, {"status": answer["status"], "text": answer["text"]})
@@ -284,8 +306,17 @@ class Flow:
     def _settle(self) -> None:
         """The documented minute before the next meters (R-089), spent under the lease and the slot."""
         self._note("settling", f"{self.job.settle:g} s")
-        self.hooks.phase("settling", None, f"{self.job.settle:g} s")
-        Waiter(self.clock, lambda: self.hooks.guard("settling")).hold(self.job.settle)
+        self._hold(self.job.settle, "settling")
+
+    def _rest_of_settle(self, since: float | None) -> None:
+        """What an earlier run of this slot, cut off while it settled, did not wait."""
+        rest = 0.0 if since is None else self.job.settle - (self.clock.time() - since) * self._wall_factor
+        if rest > 0:
+            self._note("settling", f"{rest:.0f} s of an interrupted run")
+            self._hold(rest, "staging")
+
+    def _hold(self, seconds: float, stage: str) -> None:
+        Waiter(self.clock, lambda: self.hooks.guard(stage)).hold(seconds)
 
     def _note(self, state: str, text: str = "") -> None:
         self.result.timeline.append({"state": state, "at": round(self.clock.monotonic() - self._started, 1), "text": text})
