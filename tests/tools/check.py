@@ -371,7 +371,9 @@ def report(runner: Runner, order: Sequence[Step], seconds: float) -> int:
             print(f"skipped in {outcome.name}: {reason}")
     passed, failed = sum(item.passed for item in outcomes), sum(item.failed for item in outcomes)
     skipped = sum(len(item.skipped) for item in outcomes)
-    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    summary = f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
+    (LOGS / "summary.txt").write_text(summary + "\n", encoding="utf-8")
+    print(summary, flush=True)
     return 1 if failed or not passed else 0
 
 
@@ -395,6 +397,7 @@ def main() -> int:
     if not only:
         shutil.rmtree(ARTIFACTS, ignore_errors=True)
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    (LOGS / "summary.txt").unlink(missing_ok=True)
     # An empty configuration: neither the user's nor the machine's shall change what is tested.
     (ROOT / "build" / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")
     started = time.monotonic()
