@@ -9,6 +9,8 @@ tables below say, judged from the product's report and from the meters' own acco
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -16,6 +18,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +157,18 @@ def environment(run: str) -> dict[str, str]:
     }
 
 
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """One demonstration at a time, as all of them use the same folder. Raises DemoError."""
+    FOLDER.parent.mkdir(parents=True, exist_ok=True)
+    with FOLDER.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DemoError("another demonstration is running in this checkout") from error
+        yield
+
+
 def prepare() -> dict[str, Any]:
     """A clean folder with packages and settings; returns the fleet."""
     if FOLDER.exists():
@@ -224,7 +239,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     begun = time.monotonic()
     try:
-        with Fleet(prepare(), FOLDER) as fleet:
+        with alone(), Fleet(prepare(), FOLDER) as fleet:
             show(fleet, limit, begun)
     except (DemoError, FleetError, OSError) as error:
         say(f"FAILED: {error}")
