@@ -31,7 +31,7 @@ LOGS = ROOT / "build" / "logs"
 ARTIFACTS = Path(os.environ.get("METERING_TEST_ARTIFACTS") or ROOT / "build" / "test-artifacts").absolute()
 ENGINE = "plugins/module_utils/_engine"
 PYTEST_TOTAL = re.compile(r"^(?:=+ )?((?:\d+ \w+(?:, )?)+) in [\d.]+s", re.M)
-PYTEST_SKIP = re.compile(r"^SKIPPED \[(\d+)\] (.*)", re.M)
+PYTEST_SKIP = re.compile(r"^SKIPPED \[(\d+)\] (?:\S+:\d+: )?(.*)", re.M)
 ALLOWED_SKIP = re.compile(r"Debian package [\w.+-]+ is missing")
 
 
@@ -98,7 +98,7 @@ class Job:
         counts = {word: int(number) for number, word in re.findall(r"(\d+) (\w+)", totals[-1])} if totals else {}
         self.outcome.passed = counts.get("passed", 0) + counts.get("xfailed", 0)
         self.outcome.failed = counts.get("failed", 0) + counts.get("error", 0) + counts.get("errors", 0)
-        self.outcome.skipped = [f"{reason} ({number})" for number, reason in PYTEST_SKIP.findall(output)]
+        self.outcome.skipped = [reason for number, reason in PYTEST_SKIP.findall(output) for dummy in range(int(number))]
         self.outcome.note = totals[-1] if totals else "no summary line"
         if counts.get("skipped", 0) and not all(ALLOWED_SKIP.search(reason) for reason in self.outcome.skipped):
             raise StepError("a test was skipped for another reason than a missing Debian package")
@@ -367,8 +367,8 @@ def report(runner: Runner, order: Sequence[Step], seconds: float) -> int:
     for outcome in outcomes:
         print(line(outcome))
     for outcome in outcomes:
-        for reason in outcome.skipped:
-            print(f"skipped in {outcome.name}: {reason}")
+        for reason in sorted(set(outcome.skipped)):
+            print(f"skipped in {outcome.name}: {reason} ({outcome.skipped.count(reason)})")
     passed, failed = sum(item.passed for item in outcomes), sum(item.failed for item in outcomes)
     skipped = sum(len(item.skipped) for item in outcomes)
     summary = f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
