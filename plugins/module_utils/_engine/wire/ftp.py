@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 from ..base.errors import DeviceError
 from ..base.target import Credential, Target
@@ -23,12 +24,22 @@ _TEXT_LIMIT = 300
 Progress = Callable[[int], None]
 
 
+class _Client(ftplib.FTP):
+    """Reads answers in any alphabet, and sends UTF-8; ftplib alone fails on the first byte that is not UTF-8 (F-37)."""
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__(timeout=timeout, encoding="latin-1")  # which gives every byte a letter; _said turns it back
+
+    def putline(self, line: str) -> None:
+        super().putline(line.encode().decode("latin-1"))
+
+
 class FtpSession:
     """A logged-in session; use as a context manager. Never tries a secret twice."""
 
     def __init__(self, target: Target, credential: Credential) -> None:
         self._target = target
-        self._ftp = ftplib.FTP(timeout=target.timeouts.connect)
+        self._ftp = _Client(target.timeouts.connect)
         self._credential = credential
 
     def __enter__(self) -> FtpSession:
@@ -63,6 +74,8 @@ class FtpSession:
             raise DeviceError("ftp_login", "ftp_auth_failed", "the FTP server refused the login", _said(error, self._credential)) from None
         except ftplib.Error as error:
             raise DeviceError("ftp_login", "ftp_connect_failed", "the FTP server did not finish the login", _said(error, self._credential)) from None
+        except ValueError:
+            raise DeviceError("ftp_login", "ftp_auth_failed", "FTP cannot carry a user name or password with a line break") from None
         except (OSError, EOFError) as error:
             raise DeviceError("ftp_login", "ftp_connect_failed", _why(error)) from None
 
@@ -124,15 +137,13 @@ class FtpSession:
             sent += len(block)
             progress(len(block))
 
-        try:
-            with source.open("rb") as stream:
+        with _opened(source) as stream:
+            try:
                 self._ftp.storbinary(f"STOR /{folder}/{name}", stream, blocksize=_BLOCK, callback=count)
-        except ftplib.error_perm as error:
-            raise _refused(error, folder, name) from None
-        except ftplib.error_temp as error:
-            raise _refused(error, folder, name) from None
-        except (OSError, EOFError, ftplib.Error) as error:
-            raise DeviceError("copy", "transport_failed", f"{name}: {_why(error)}") from None
+            except ftplib.Error as error:
+                raise _refused(error, folder, name) from None
+            except (OSError, EOFError) as error:
+                raise DeviceError("copy", "transport_failed", f"{name}: {_why(error)}") from None
         if digest.hexdigest() != sha256:
             raise DeviceError("copy", "artifact_hash_mismatch", f"{name} changed on disk while it was sent")
         told = self.size(folder, name)
@@ -157,6 +168,13 @@ class FtpSession:
             raise DeviceError("copy", "upload_incomplete", f"{name} reads back differently from what was sent")
 
 
+def _opened(source: Path) -> BinaryIO:
+    try:
+        return source.open("rb")
+    except OSError as error:
+        raise DeviceError("copy", "artifact_missing", f"{source} cannot be read: {error.strerror}") from None
+
+
 def _refused(error: ftplib.Error, folder: str, name: str) -> DeviceError:
     code = str(error)[:3]
     if code in ("452", "552"):
@@ -167,7 +185,7 @@ def _refused(error: ftplib.Error, folder: str, name: str) -> DeviceError:
 
 
 def _said(error: Exception, credential: Credential | None = None) -> str:
-    text = " ".join(str(error).split())[:_TEXT_LIMIT]
+    text = " ".join(str(error).encode("latin-1", errors="replace").decode(errors="replace").split())[:_TEXT_LIMIT]
     if credential is not None and credential.password:
         text = text.replace(credential.password, "********")
     return text
