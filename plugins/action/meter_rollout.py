@@ -21,6 +21,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.planning 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
 from ansible_collections.gridops.metering.plugins.module_utils._rollout import ROLLOUT_SPEC
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
+from ansible_collections.gridops.metering.plugins.plugin_utils._files import write_json, write_text
 from ansible_collections.gridops.metering.plugins.plugin_utils._tables import markdown_table, text_table
 
 GROUP = "metering_rollout"
@@ -49,6 +50,11 @@ class ActionModule(MeterAction):
         if params["show"]:
             for line in ("", *text_table(rows), "", _sentence(plan), ""):
                 self._display.display(line)
+        if params["report_dir"] and not self.check_mode:
+            folder = Path(params["report_dir"])
+            write_json(folder, "facts.json", self.redactor.clean(params["meters"]))
+            write_json(folder, "plan.json", plan)
+            write_text(folder, "plan.md", ["# Plan", "", *markdown_table(rows), "", _sentence(plan)])
         result: dict[str, Any] = {"plan": plan, "table": rows, "markdown": markdown_table(rows), "text": _sentence(plan)}
         result["groups"] = [
             {"host": host, "group": f"{GROUP}_batch_{number:04d}"}

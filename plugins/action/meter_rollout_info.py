@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import plan as planning
@@ -14,6 +15,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.planning 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import open_records
 from ansible_collections.gridops.metering.plugins.module_utils._rollout import ROLLOUT_INFO_SPEC
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
+from ansible_collections.gridops.metering.plugins.plugin_utils._files import write_json, write_text
 from ansible_collections.gridops.metering.plugins.plugin_utils._tables import markdown_table, text_table
 
 _STATES = {planning.UPGRADE: "planned", planning.CURRENT: "current", planning.BLOCKED: "blocked"}
@@ -46,18 +48,22 @@ class ActionModule(MeterAction):
             for line in ("", *text_table(rows), "", text, ""):
                 self._display.display(line)
         good = (*waves.enums.GOOD_OUTCOMES, "planned") if self.check_mode else waves.enums.GOOD_OUTCOMES
-        return {
+        result = {
             "campaign": params["campaign"],
             "outcomes": outcomes,
             "summary": summary,
             "gate": verdict.as_dict(),
-            "stop": verdict.action != waves.ADVANCE,
-            "not_good": [host for host, row in outcomes.items() if row["outcome"] not in good],
             "table": rows,
-            "markdown": [*markdown_table(rows), "", text],
             "text": text,
             "journal": {"ok": chain.ok, "head": chain.head, "entries": chain.entries, "broken_at": chain.broken_at},
         }
+        markdown = [*markdown_table(rows), "", text]
+        if params["report_dir"] and not self.check_mode:
+            folder = Path(params["report_dir"])
+            write_json(folder, "report.json", result)
+            write_text(folder, "report.md", [f"# Report of {params['campaign']}", "", *markdown, "", f"Journal head: `{chain.head}`"])
+        not_good = [host for host, row in outcomes.items() if row["outcome"] not in good]
+        return {**result, "markdown": markdown, "stop": verdict.action != waves.ADVANCE, "not_good": not_good}
 
 
 def _from_plan(plan: Mapping[str, Any]) -> Outcomes:

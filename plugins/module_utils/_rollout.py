@@ -20,6 +20,7 @@ ROLLOUT_SPEC: dict[str, Any] = {
     "register": {"type": "bool", "default": False},
     "show": {"type": "bool", "default": False},
     "records": {"type": "path"},
+    "report_dir": {"type": "path"},
 }
 
 ROLLOUT_INFO_SPEC: dict[str, Any] = {
@@ -32,4 +33,5 @@ ROLLOUT_INFO_SPEC: dict[str, Any] = {
     "final": {"type": "bool", "default": False},
     "show": {"type": "bool", "default": False},
     "records": {"type": "path"},
+    "report_dir": {"type": "path"},
 }

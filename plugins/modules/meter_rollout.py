@@ -22,7 +22,7 @@ options:
     required: true
   targets:
     description:
-      - Wanted version by model, for example V({PM5560: 2.9.9}). A meter's own variable C(metering_version) comes first.
+      - Wanted version by model name, such as C(PM5560) and V(2.9.9). A meter's own variable C(metering_version) comes first.
     type: dict
   artifacts:
     description: Folder with the firmware packages and their manifest C(firmware.yml).
@@ -69,6 +69,10 @@ options:
     default: false
   records:
     description: Path of the records. Without it C(~/.local/share/gridops.metering/records.sqlite3).
+    type: path
+  report_dir:
+    description:
+      - Folder on the controller for C(facts.json), C(plan.json) and C(plan.md), made when it is missing. Nothing is written without it, nor in check mode.
     type: path
 extends_documentation_fragment:
   - gridops.metering.attributes

@@ -12,7 +12,7 @@ author:
 description:
   - Reads from the records how each planned meter of a campaign ended, adds the outcomes up, and judges whether the next batch may start.
   - The judgement is over the whole campaign, not over one batch.
-  - Contacts no meter and writes nothing. Use it with C(run_once).
+  - Contacts no meter, and writes nothing but the report that O(report_dir) asks for. Use it with C(run_once).
 options:
   campaign:
     description: Name of the campaign.
@@ -22,7 +22,7 @@ options:
     description:
       - When to stop. C(min_success_share) (0 to 1, 0.8 unless given) of the upgrades that ended, once there are C(min_sample) (5) of them.
       - C(max_failures) is the highest number of failed upgrades, without limit unless given. C(max_by_kind) gives such a number for each
-        outcome or reason, V({comms_lost: 2}) unless given. One of C(abort_on) is enough to stop at once.
+        outcome or reason, 2 for C(comms_lost) unless given. One of C(abort_on) is enough to stop at once.
       - A rollout also stops while nothing has succeeded and something has failed, and when all upgrades of a batch of two or more failed.
       - Meters that were blocked before anything was started count neither way.
     type: dict
@@ -51,6 +51,10 @@ options:
     default: false
   records:
     description: Path of the records. Without it C(~/.local/share/gridops.metering/records.sqlite3).
+    type: path
+  report_dir:
+    description:
+      - Folder on the controller for C(report.json) and C(report.md), made when it is missing. Nothing is written without it, nor in check mode.
     type: path
 extends_documentation_fragment:
   - gridops.metering.attributes

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Report files on the controller, written whole or not at all. A module run for each of them would cost a second."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError
+
+
+def write_json(folder: Path, name: str, value: Any) -> None:
+    """One JSON document with sorted keys. Raises InputError when it cannot be written."""
+    write_text(folder, name, [json.dumps(value, indent=2, sort_keys=True, default=str)])
+
+
+def write_text(folder: Path, name: str, lines: Sequence[str]) -> None:
+    """Lines of text, readable for the group. Raises InputError when it cannot be written."""
+    temporary = folder / f".{name}.{os.getpid()}"
+    try:
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        with os.fdopen(os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o640), "w", encoding="utf-8") as stream:
+            stream.write("\n".join(lines) + "\n")
+        temporary.replace(folder / name)
+    except OSError as error:
+        raise InputError("metering_report_dir", str(folder), f"a folder that can be written ({error.strerror})", "design 4.6") from None
