@@ -10,7 +10,8 @@ The status of a rule follows from its entry in rules.yml, by the first of these 
 - ``where: path``         done: the path must exist and at least one test must carry the rule's mark
 - none of them            open; tests may already carry its mark
 
-Tests carry ``requirement("R-nnn", …)`` marks, found in the text of tests/**/*.py without importing anything.
+``alias`` is a second id under which tests may name the rule. Tests carry ``requirement("R-nnn", …)`` marks, found in the text
+of tests/**/*.py without importing anything.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RULES = Path("docs/traceability/rules.yml")
 INDEX = Path("docs/traceability/index.md")
 STATUSES = ("done", "doc", "same-as", "out of reach", "open")
-_KEYS = {"id", "kind", "source", "lines", "text", "out_of_reach", "same_as", "doc", "where"}
+_KEYS = {"id", "alias", "kind", "source", "lines", "text", "out_of_reach", "same_as", "doc", "where"}
 
 
 @dataclass
@@ -119,10 +120,12 @@ def load_rules(root: Path) -> dict[str, Rule]:
 def attach(rules: dict[str, Rule], marks: list[Mark]) -> list[str]:
     """Give each rule its tests; returns what is wrong with the marks."""
     faults = []
+    aliases = {rule.entry["alias"]: rule.id for rule in rules.values() if "alias" in rule.entry}
     for mark in marks:
         if mark.faulty:
             faults.append(f"{mark.test}: a requirement mark takes one or several ids as plain text")
-        for rule_id in mark.ids:
+        for given in mark.ids:
+            rule_id = aliases.get(given, given)
             if rule_id not in rules:
                 faults.append(f"{mark.test}: unknown rule {rule_id}")
             elif mark.test not in rules[rule_id].tests:
@@ -163,7 +166,7 @@ _FAMILIES = {
     "G": "decisions on gaps",
     "X": "public facts",
     "F": "faults",
-    "invariant": "invariants",
+    "I": "invariants",
 }
 
 

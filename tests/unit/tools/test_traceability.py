@@ -76,6 +76,11 @@ def test_all_is_well_and_counted(project, capsys):
     assert "open, with tests already: 1 (R-003)" in out
 
 
+def test_an_alias_names_the_same_rule(project, capsys):
+    assert project({"I-a": "where: place.py, alias: invariant-a"}, _marked("'invariant-a'"), "--write") == 0
+    assert "I: 1 done" in capsys.readouterr().out
+
+
 def test_a_stale_index_fails_the_check(project, capsys):
     assert project({"R-001": "where: place.py"}, _marked("'R-001'"), "--write") == 0
     assert project({"R-001": "where: place.py", "R-002": ""}, _marked("'R-001'"), "--check") == 1
@@ -96,5 +101,5 @@ def test_all_rules_of_the_documents_are_listed():
     assert [name for name in rules if name.startswith("R-")] == [f"R-{number:03d}" for number in range(1, 411)]
     assert [name for name in rules if name.startswith("G-")] == [f"G-{number:02d}" for number in range(1, 23)]
     assert {name for name in rules if name.startswith("F-")} == {f"F-{number:02d}" for number in range(1, 41)}
-    assert {name for name in rules if name.startswith("invariant-")} == {f"invariant-{letter}" for letter in "abcdefghij"}
+    assert {name for name in rules if name.startswith("I-")} == {f"I-{letter}" for letter in "abcdefghij"}
     assert all(rule.entry["text"].strip() for rule in rules.values())
