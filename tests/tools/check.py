@@ -164,7 +164,7 @@ def changelog(job: Job) -> None:
 
 def licences(job: Job) -> None:
     """Every file states licence and copyright (REUSE)."""
-    job.run("reuse", "lint", "--quiet", cwd=MIRROR)
+    job.run("reuse", "lint", "--lines", cwd=MIRROR)
 
 
 def ansiblelint(job: Job) -> None:
