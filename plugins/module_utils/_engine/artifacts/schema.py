@@ -81,7 +81,7 @@ MANIFEST: dict[str, Any] = {
                         "additionalProperties": False,
                         "required": ["kind"],
                         "properties": {
-                            "kind": {"enum": ["detached", "embedded_opaque"], "x-accepted": "detached or embedded_opaque"},
+                            "kind": {"enum": ["detached", "embedded_opaque"], "x-accepted": "detached or embedded_opaque", "x-rule": "R-217"},
                             "algorithm": _TEXT,
                             "public_key": _TEXT,
                             "file": _TEXT,

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jmespath
+from jmespath.exceptions import JMESPathError
 
 _TEXT_LIMIT = 300
 _PROCESS_LIMIT = 32
@@ -53,7 +54,7 @@ def _group(pattern: str | None, name: str, page: str) -> str | None:
 
 def _from_json(section: Mapping[str, Any], page: str) -> dict[str, Any]:
     document = _parse(page)
-    processes = jmespath.search(section["process"], document) if document is not None else None
+    processes = _find(section["process"], document)
     usable = [item for item in processes if isinstance(item, dict) and item.get("name") and item.get("state")] if isinstance(processes, list) else []
     return {"processes": usable, "overall": _search(section.get("overall"), document), "text": _search(section.get("text"), document)}
 
@@ -65,8 +66,18 @@ def _parse(page: str) -> Any:
         return None
 
 
+def _find(expression: str | None, document: Any) -> Any:
+    """What the expression gives; nothing where the page is of another shape than its functions expect."""
+    if not expression or document is None:
+        return None
+    try:
+        return jmespath.search(expression, document)
+    except (JMESPathError, RecursionError):
+        return None
+
+
 def _search(expression: str | None, document: Any) -> str | None:
-    value = jmespath.search(expression, document) if expression and document is not None else None
+    value = _find(expression, document)
     return value if isinstance(value, str) else None
 
 
