@@ -21,12 +21,21 @@ SEALED_OPTIONS = ("credentials",)
 
 
 def seal(params: Mapping[str, Any], names: Iterable[str] = SEALED_OPTIONS) -> dict[str, Any]:
-    """``params`` without None and with the named options folded into ``sealed``."""
+    """``params`` without None, also in its parts, and with the named options folded into ``sealed``."""
     hidden = {name: params[name] for name in names if params.get(name)}
-    shown = {name: value for name, value in params.items() if value is not None and name not in hidden and name != "sealed"}
+    shown = {name: _given(value) for name, value in params.items() if value is not None and name not in hidden and name != "sealed"}
     if hidden:
         shown["sealed"] = base64.b64encode(json.dumps(hidden, default=str).encode()).decode()
     return shown
+
+
+def _given(value: Any) -> Any:
+    """What was given of an option: suboptions without a value are absent, not null."""
+    if isinstance(value, Mapping):
+        return {key: _given(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [_given(item) for item in value]
+    return value
 
 
 def unseal(params: Mapping[str, Any]) -> dict[str, Any]:
