@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import enums
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import plan as planning
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import waves
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import open_records
@@ -47,7 +48,7 @@ class ActionModule(MeterAction):
         if params["show"]:
             for line in ("", *text_table(rows), "", text, ""):
                 self._display.display(line)
-        good = (*waves.enums.GOOD_OUTCOMES, "planned") if self.check_mode else waves.enums.GOOD_OUTCOMES
+        good = (*enums.GOOD_OUTCOMES, "planned") if self.check_mode else enums.GOOD_OUTCOMES
         result = {
             "campaign": params["campaign"],
             "outcomes": outcomes,

@@ -48,8 +48,8 @@ def _row(entry: dict[str, Any], width: int) -> str:
     percent = max(0, min(100, int(entry.get("percent", 0))))
     bar_width = max(5, min(30, width - 62))
     filled = bar_width * percent // 100
-    bar = "#" * filled + "." * (bar_width - filled)
-    text = f"{entry['host']!s:<20.20} {entry.get('phase', '')!s:<18.18} [{bar}] {percent:3d}%  {entry.get('text', '')}"
+    gauge = "#" * filled + "." * (bar_width - filled)
+    text = f"{entry['host']!s:<20.20} {entry.get('phase', '')!s:<18.18} [{gauge}] {percent:3d}%  {entry.get('text', '')}"
     return "".join(char if char.isprintable() else "?" for char in text)[:width]
 
 

@@ -51,7 +51,7 @@ def owner_alive(owner: Owner) -> bool | None:
     here = _boot_id()
     if owner.boot_id != here:
         # The same machine after a reboot: nothing of the old boot runs. Another pid namespace of this boot: unknown.
-        return False if owner.boot_id.split("/")[0] != here.split("/")[0] else None
+        return False if owner.boot_id.partition("/")[0] != here.partition("/")[0] else None
     start = _pid_start(owner.pid)
     return start is not None and start == owner.pid_start
 
