@@ -1,0 +1,516 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""One hop from lease to settled proof: the order of everything, with steps that only write down and a real ledger."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, OrphanedError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
+from ansible_collections.gridops.metering.plugins.module_utils._engine.records.types import NOT_STARTED, Attempt, Lease
+from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.flow import Flow, HopResult, Job
+from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.ftp import Reading
+from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.observe import Limits, Observation
+
+OLD, NEW = "11.0.2", "11.2.9"
+JOB = Job(
+    host="m01",
+    serial="S1",
+    model="PM5661",
+    row="E-1",
+    method="ftp",
+    source=OLD,
+    target=NEW,
+    artifact_digest="d",
+    operator="tester",
+    plan_digest="p",
+    campaign="c1",
+    limit_from="11.0.0",
+    has_lock=True,
+    cap=1,
+    retries=1,
+    limits=Limits(card_reset=120, stall=300, hard_timeout=1800),
+    settle=60,
+    lease_wait=5,
+    lease_ttl=3600,
+    slice=1800,
+)
+BEFORE = Reading("PM5661", "S1", OLD, 4, "2026-01-01T00:00:00")
+STARTED = {"state": "triggered", "status": 302, "location": "/s", "reason": "", "text": "HTTP status 302"}
+
+
+class Clock:
+    """Time passes only when somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 5000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return 1_700_000_000.0 + self.now
+
+    def pause(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Log(list[str]):
+    """What happened, in order; the ledger's part of it is read back from the ledger itself at every step."""
+
+
+class Hooks:
+    """Progress nobody reads; ``orphan_at`` names the stage from which on the parent is gone."""
+
+    def __init__(self, log: Log) -> None:
+        self.leases: list[Any] = []
+        self.log = log
+        self.orphan_at: Callable[[str], bool] = lambda stage: False
+        self.phases: list[str] = []
+
+    def phase(self, state: str, percent: int | None, text: str) -> None:
+        self.phases.append(state)
+
+    def guard(self, stage: str) -> None:
+        if self.orphan_at(stage):
+            raise OrphanedError(stage)
+
+
+class Steps:
+    """A meter as a script: each answer may be replaced, and everything is written down with the ledger's state."""
+
+    def __init__(self, log: Log, ledger: Records, clock: Clock) -> None:
+        self.log, self.ledger, self.clock = log, ledger, clock
+        self.readings: list[Reading | DeviceError] = []
+        self.staged: list[dict[str, Any] | DeviceError] = []
+        self.answers: list[dict[str, Any]] = []
+        self.observed: list[dict[str, Any]] = []
+        self.locks: list[str] = []
+        self.found: str | None = None
+        self.observe_args: list[tuple[dict[str, Any], dict[str, Any], float]] = []
+
+    def _write(self, what: str) -> None:
+        attempt = self.ledger.open_attempt("S1")
+        held = "held" if self.ledger.slots_in_use("ftp") else "free"
+        self.log.append(f"{what} [{attempt.state if attempt else 'no attempt'}, slot {held}]")
+
+    def identify(self) -> Reading:
+        self._write("read")
+        answer = self.readings.pop(0) if self.readings else BEFORE
+        if isinstance(answer, DeviceError):
+            raise answer
+        return answer
+
+    def lock(self) -> str:
+        self._write("lock")
+        return self.locks.pop(0) if self.locks else "unlocked"
+
+    def stage(self) -> dict[str, Any]:
+        self._write("copy")
+        answer = self.staged.pop(0) if self.staged else {"files": ["www/x"], "tries": 1, "bytes": 30}
+        if isinstance(answer, DeviceError):
+            raise answer
+        return answer
+
+    def trigger(self) -> dict[str, Any]:
+        self._write("trigger")
+        return self.answers.pop(0) if self.answers else dict(STARTED)
+
+    def observe(self, state: Mapping[str, Any], expected: Mapping[str, Any], limits: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        self._write("observe")
+        self.observe_args.append((dict(state), dict(expected), seconds))
+        self.clock.pause(200)
+        change = self.observed.pop(0) if self.observed else good()
+        return {**dict(state), "elapsed": state["elapsed"] + 200, **change}
+
+    def find(self, serial: str) -> str | None:
+        self._write("find")
+        return self.found
+
+
+def good(**more: Any) -> dict[str, Any]:
+    return {"outcome": "verified", "silence_seen": True, "version": NEW, "timeline": [{"state": "verified", "at": 200.0, "text": ""}], **more}
+
+
+def bad(outcome: str, reason: str, **more: Any) -> dict[str, Any]:
+    return {"outcome": outcome, "reason": reason, "silence_seen": True, "version": OLD, **more}
+
+
+class World:
+    """A ledger, a meter and the hop between them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock, self.log = Clock(), Log()
+        self.ledger = open_records(str(folder / "records.sqlite3"), "tester", self.clock.time)
+        self.hooks, self.steps = Hooks(self.log), Steps(self.log, self.ledger, self.clock)
+        self.allowed: Callable[[], str] = lambda: ""
+
+    def run(self, job: Job = JOB, resume: bool = False) -> HopResult:
+        flow = Flow(job, self.steps, self.ledger, self.clock, self.hooks, lambda: self.allowed(), 1.0)
+        return flow.run(resume) if resume else flow.run()
+
+    def attempts(self) -> list[Attempt]:
+        return self.ledger.attempt_history("S1")
+
+    def begin(self, *leases: Lease) -> Attempt:
+        """An attempt as an earlier run left it."""
+        names = ("serial", "model", "host", "row", "method", "source", "target", "artifact_digest", "operator", "plan_digest", "campaign", "limit_from")
+        fields = {name: asdict(JOB)[name] for name in names}
+        return self.ledger.begin_attempt(**fields, before=BEFORE.as_dict(), leases=leases, hard_timeout=1800)
+
+    def nothing_is_held(self) -> bool:
+        return not self.hooks.leases and self.ledger.slots_in_use("ftp") == 0 and isinstance(self.ledger.acquire("meter:S1", 1), Lease)
+
+    def elsewhere(self, work: Callable[[Records], None], keep: bool = False) -> int:
+        """Do something in another process: one that is dead afterwards, or lives on until the test ends."""
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                work(self.ledger)
+                os.write(writing, b"x")
+                while keep:
+                    signal.pause()
+            finally:
+                os._exit(0)
+        os.read(reading, 1)
+        if not keep:
+            os.waitpid(pid, 0)
+        return pid
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    yield World(tmp_path)
+
+
+@pytest.mark.requirement("R-043", "R-057", "R-062", "R-088", "R-089", "G-06", "I-c", "I-d", "I-i")
+def test_the_order_of_a_good_upgrade(world: World) -> None:
+    result = world.run()
+    assert list(world.log) == [
+        "read [no attempt, slot held]",
+        "copy [no attempt, slot held]",
+        "read [no attempt, slot held]",
+        "lock [no attempt, slot held]",
+        "trigger [recorded, slot held]",
+        "observe [triggered, slot held]",
+    ]
+    assert [item["state"] for item in result.timeline] == [
+        "leased", "staging", "staged", "attempt_recorded", "triggered", "verified", "settling",
+    ]  # fmt: skip
+    assert (result.outcome, result.reason, result.changed, result.restart) == ("verified", "", True, "observed")
+    assert result.after == {"version": NEW, "serial": "S1"}
+    assert world.clock.now == 5000 + 200 + 60, "one observation, then the documented minute"
+    (attempt,) = world.attempts()
+    assert (attempt.state, attempt.outcome, attempt.campaign, attempt.artifact_digest) == ("ended", "verified", "c1", "d")
+    assert attempt.before["restarts"] == 4
+    assert world.nothing_is_held()
+
+
+@pytest.mark.requirement("R-089", "I-i")
+def test_the_settling_minute_is_spent_under_the_slot(world: World) -> None:
+    seen: list[float] = []
+    world.hooks.orphan_at = lambda stage: (seen.append(world.ledger.slots_in_use("ftp")), False)[1] if stage == "settling" else False
+    world.run()
+    assert set(seen) == {1} and len(seen) >= 12
+
+
+@pytest.mark.requirement("F-13", "R-032")
+@pytest.mark.parametrize("when", [0, 1])
+@pytest.mark.parametrize(
+    ("reading", "reason"),
+    [
+        (replace(BEFORE, serial="S9"), "serial_mismatch"),
+        (replace(BEFORE, serial=None), "serial_mismatch"),
+        (replace(BEFORE, version="11.1.0"), "plan_stale"),
+        (replace(BEFORE, version=None), "plan_stale"),
+        (DeviceError("identify", "transport_failed", "no answer in time"), "transport_failed"),
+    ],
+)
+def test_a_meter_that_is_not_the_planned_one_is_not_written_to(world: World, when: int, reading: Reading | DeviceError, reason: str) -> None:
+    world.steps.readings = [BEFORE] * when + [reading]
+    result = world.run()
+    assert (result.outcome, result.reason, result.changed) == ("blocked", reason, bool(when))
+    assert not [line for line in world.log if line.startswith("trigger") or (line.startswith("copy") and not when)]
+    assert world.attempts() == [] and world.nothing_is_held()
+
+
+@pytest.mark.requirement("I-d", "F-23")
+def test_a_meter_that_another_run_upgraded_meanwhile_is_current(world: World) -> None:
+    world.steps.readings = [replace(BEFORE, version=NEW)]
+    result = world.run()
+    assert (result.outcome, result.changed) == ("current", False)
+    assert world.attempts() == [] and world.nothing_is_held()
+
+
+@pytest.mark.requirement("F-12", "R-047")
+def test_a_lock_closed_after_the_copy_stops_before_the_trigger(world: World) -> None:
+    world.steps.locks = ["locked"]
+    result = world.run()
+    assert (result.outcome, result.reason) == ("blocked", "mid_lock_enabled")
+    assert world.attempts() == []
+
+
+@pytest.mark.requirement("R-047")
+def test_a_model_without_a_lock_is_not_asked_for_it(world: World) -> None:
+    world.run(replace(JOB, has_lock=False))
+    assert not [line for line in world.log if line.startswith("lock")]
+
+
+@pytest.mark.requirement("R-055", "R-060", "F-04", "F-21")
+@pytest.mark.parametrize(
+    ("reason", "outcome"),
+    [("ftp_no_space", "blocked"), ("role_insufficient", "blocked"), ("ftp_auth_failed", "blocked"), ("transport_failed", "failed_final")],
+)
+def test_a_copy_that_fails_spends_no_attempt(world: World, reason: str, outcome: str) -> None:
+    world.steps.staged = [DeviceError("copy", reason, "no", "552 no")]
+    result = world.run()
+    assert (result.outcome, result.reason, result.device_text) == (outcome, reason, "552 no")
+    assert world.attempts() == [] and world.nothing_is_held()
+
+
+@pytest.mark.requirement("R-062", "G-06", "I-c")
+@pytest.mark.parametrize("reason", ["trigger_auth_failed", "transport_failed"])
+def test_a_trigger_that_did_not_start_does_not_count(world: World, reason: str) -> None:
+    world.steps.answers = [{"state": "not_started", "status": 401, "location": "", "reason": reason, "text": "no"}]
+    result = world.run()
+    assert (result.outcome, result.reason, result.attempts_started) == ("blocked", reason, 0)
+    (attempt,) = world.attempts()
+    assert (attempt.state, attempt.open) == (NOT_STARTED, False)
+    assert world.ledger.attempts("S1", "PM5661", "11.0.0").used == 0
+    assert len([line for line in world.log if line.startswith("trigger")]) == 1
+
+
+@pytest.mark.requirement("R-063", "G-06", "F-10")
+def test_a_refused_trigger_counts_and_is_not_tried_again(world: World) -> None:
+    world.steps.answers = [{"state": "refused", "status": 403, "location": "", "reason": "device_rejected_image", "text": "Forbidden"}]
+    result = world.run()
+    assert (result.outcome, result.reason, result.device_text) == ("failed_final", "device_rejected_image", "Forbidden")
+    (attempt,) = world.attempts()
+    assert (attempt.state, attempt.outcome) == ("ended", "failed_final")
+    assert world.ledger.attempts("S1", "PM5661", "11.0.0").used == 1
+    assert not [line for line in world.log if line.startswith("observe")]
+
+
+@pytest.mark.requirement("F-18", "R-066", "R-043")
+def test_a_failed_process_begins_again_with_the_copy_as_a_new_attempt(world: World) -> None:
+    world.steps.observed = [bad("failed_retryable", "upgrade_process_failed"), good()]
+    result = world.run()
+    assert [line.split()[0] for line in world.log] == [
+        "read", "copy", "read", "lock", "trigger", "observe", "read", "copy", "read", "lock", "trigger", "observe",
+    ]  # fmt: skip
+    assert result.outcome == "verified"
+    assert [item.outcome for item in world.attempts()] == ["failed_retryable", "verified"]
+
+
+@pytest.mark.requirement("R-066", "R-092")
+@pytest.mark.parametrize("retries", [0, 1])
+def test_retries_are_as_many_as_allowed(world: World, retries: int) -> None:
+    world.steps.observed = [bad("failed_retryable", "upgrade_process_failed")] * 5
+    assert world.run(replace(JOB, retries=retries)).outcome == "failed_retryable"
+    assert len(world.attempts()) == retries + 1
+    assert world.clock.now == 5000 + 200 * (retries + 1), "no settling after a failure"
+
+
+@pytest.mark.requirement("R-044", "F-11")
+def test_a_retry_asks_again_whether_an_attempt_is_left(world: World) -> None:
+    answers = ["", "attempts_reserve"]
+    world.allowed = lambda: answers.pop(0)
+    world.steps.observed = [bad("failed_retryable", "upgrade_process_failed", device_text="Webpages failed")]
+    result = world.run()
+    assert (result.outcome, result.reason) == ("failed_retryable", "upgrade_process_failed"), "the fault stays the answer"
+    assert len(world.attempts()) == 1
+
+
+@pytest.mark.requirement("R-044", "R-155", "F-11")
+@pytest.mark.parametrize("reason", ["attempts_exhausted", "attempts_reserve", "attempts_unknown"])
+def test_without_an_attempt_left_nothing_begins(world: World, reason: str) -> None:
+    world.allowed = lambda: reason
+    result = world.run()
+    assert (result.outcome, result.reason) == ("blocked", reason)
+    assert list(world.log) == [] and world.nothing_is_held()
+
+
+@pytest.mark.requirement("F-01", "F-10", "F-13", "F-14", "F-16")
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        ("failed_final", "wrong_version_after"),
+        ("failed_final", "device_rejected_image"),
+        ("comms_lost", "comms_lost"),
+        ("escalate_vendor", "deadline_exceeded"),
+    ],
+)
+def test_other_ends_are_never_tried_again(world: World, outcome: str, reason: str) -> None:
+    world.steps.observed = [bad(outcome, reason)]
+    result = world.run()
+    assert (result.outcome, result.reason) == (outcome, reason)
+    assert [item.outcome for item in world.attempts()] == [outcome]
+    assert (result.after is None) is (outcome == "comms_lost")
+
+
+@pytest.mark.requirement("F-13", "R-032")
+def test_a_lost_meter_is_looked_for_by_its_serial(world: World) -> None:
+    world.steps.observed = [bad("comms_lost", "ip_changed")]
+    world.steps.found = "127.0.0.77"
+    result = world.run()
+    assert (result.outcome, result.reason, result.found_at) == ("comms_lost", "ip_changed", "127.0.0.77")
+    assert "127.0.0.77" in result.text
+
+
+@pytest.mark.requirement("R-088")
+def test_no_restart_seen_is_said(world: World) -> None:
+    world.steps.observed = [good(silence_seen=False, reason="restart_not_observed")]
+    result = world.run()
+    assert result.restart == "not_observed" and result.warnings and "not_observed" in result.warnings[0]
+
+
+@pytest.mark.requirement("F-14")
+def test_a_late_return_is_said(world: World) -> None:
+    world.steps.observed = [good(outcome="verified_late", late=True)]
+    result = world.run()
+    assert result.outcome == "verified_late" and "late_resume" in result.warnings[0]
+    assert world.clock.now == 5000 + 200 + 60
+
+
+def test_an_observation_in_slices_goes_on_with_its_own_time(world: World) -> None:
+    world.steps.observed = [{}, {}, good()]
+    world.run(replace(JOB, slice=60))
+    assert [seconds for dummy, dummy2, seconds in world.steps.observe_args] == [60, 60, 60]
+    assert [round(state["elapsed"]) for state, dummy, dummy2 in world.steps.observe_args] == [0, 200, 400]
+
+
+# -- leases, orphans, resuming ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.requirement("I-b", "R-086")
+def test_a_meter_in_other_hands_is_left_alone(world: World) -> None:
+    pid = world.elsewhere(lambda ledger: (ledger.acquire("meter:S1", 3600), None)[1], keep=True)
+    try:
+        result = world.run()
+    finally:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+    assert (result.outcome, result.reason) == ("blocked", "firmware_in_progress")
+    assert list(world.log) == [] and str(pid) in result.text
+    assert world.clock.now == 5000 + JOB.lease_wait
+
+
+@pytest.mark.requirement("I-a", "G-18")
+def test_no_slot_no_upgrade(world: World) -> None:
+    pid = world.elsewhere(lambda ledger: (ledger.acquire_slot("ftp", 1, 3600), None)[1], keep=True)
+    try:
+        result = world.run()
+        assert (result.outcome, result.reason) == ("blocked", "no_free_slot")
+        assert world.run(replace(JOB, cap=2)).outcome == "verified"
+    finally:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+
+
+@pytest.mark.requirement("F-23", "I-c")
+@pytest.mark.parametrize(("calls", "copied"), [(1, False), (2, True)])
+def test_an_orphan_starts_nothing(world: World, calls: int, copied: bool) -> None:
+    """Call 1 is before the copy, call 2 before the trigger."""
+    count = iter(range(1, 100))
+    world.hooks.orphan_at = lambda stage: stage in ("staging", "trigger") and next(count) >= calls
+    result = world.run()
+    assert (result.outcome, result.reason) == ("interrupted", "worker_orphaned")
+    assert bool([line for line in world.log if line.startswith("copy")]) is copied
+    assert world.attempts() == [] and world.nothing_is_held()
+
+
+@pytest.mark.requirement("F-23", "I-c")
+def test_an_orphan_between_record_and_trigger_sends_nothing_and_says_so(world: World) -> None:
+    world.hooks.orphan_at = lambda stage: stage == "trigger" and world.ledger.open_attempt("S1") is not None
+    assert world.run().outcome == "interrupted"
+    assert [item.state for item in world.attempts()] == [NOT_STARTED]
+    assert not [line for line in world.log if line.startswith("trigger")]
+    assert world.nothing_is_held()
+
+
+@pytest.mark.requirement("F-23", "I-d")
+@pytest.mark.parametrize("triggered", [False, True])
+def test_an_attempt_left_open_is_ended_by_looking_before_anything_else(world: World, triggered: bool) -> None:
+    def earlier(ledger: Records) -> None:
+        lease, slot = ledger.acquire("meter:S1", 60), ledger.acquire_slot("ftp", 1, 60)
+        assert isinstance(lease, Lease) and slot
+        attempt = world.begin(lease, slot)
+        if triggered:
+            ledger.mark(attempt.id, "triggered")
+
+    world.elsewhere(earlier)
+    world.clock.pause(30)
+    result = world.run()
+    assert [line.split()[0] for line in world.log] == ["observe"]
+    assert result.outcome == "verified"
+    state, expected, _seconds = world.steps.observe_args[0]
+    assert round(state["elapsed"]) == 30 and expected["restarts"] == 4
+    assert [item.outcome for item in world.attempts()] == ["verified"]
+    assert world.nothing_is_held()
+
+
+@pytest.mark.requirement("F-23", "I-d", "G-06")
+def test_a_recorded_attempt_that_never_reached_the_meter_is_not_counted_and_a_new_one_begins(world: World) -> None:
+    world.begin()
+    world.steps.observed = [bad("failed_final", "upgrade_not_started", silence_seen=False), good()]
+    result = world.run()
+    assert result.outcome == "verified"
+    assert [line.split()[0] for line in world.log] == ["observe", "read", "copy", "read", "lock", "trigger", "observe"]
+    assert [item.outcome for item in world.attempts()] == [NOT_STARTED, "verified"]
+    assert world.ledger.attempts("S1", "PM5661", "11.0.0").used == 1
+
+
+@pytest.mark.requirement("F-23", "I-d", "G-06")
+def test_a_triggered_attempt_that_shows_no_restart_stays_counted_and_ends(world: World) -> None:
+    attempt = world.begin()
+    world.ledger.mark(attempt.id, "triggered")
+    world.steps.observed = [bad("failed_final", "upgrade_not_started", silence_seen=False)]
+    assert world.run().outcome == "failed_final"
+    assert [line.split()[0] for line in world.log] == ["observe"]
+    assert world.ledger.attempts("S1", "PM5661", "11.0.0").used == 1
+
+
+@pytest.mark.requirement("F-23")
+def test_resume_only_ends_what_was_open_and_begins_nothing(world: World) -> None:
+    result = world.run(resume=True)
+    assert (result.outcome, list(world.log)) == ("", [])
+    attempt = world.begin()
+    world.ledger.mark(attempt.id, "triggered")
+    world.steps.observed = [bad("failed_retryable", "upgrade_process_failed")]
+    assert world.run(resume=True).outcome == "failed_retryable"
+    assert [line.split()[0] for line in world.log] == ["observe"]
+
+
+@pytest.mark.requirement("R-043", "F-23")
+def test_what_breaks_inside_leaves_the_attempt_open_and_the_lease_to_whoever_resolves_it(world: World) -> None:
+    def breaks(*_args: Any, **_more: Any) -> dict[str, Any]:
+        raise TimeoutError("a task's timeout")
+
+    world.steps.observe = breaks  # type: ignore[method-assign]
+    with pytest.raises(TimeoutError):
+        world.run()
+    (attempt,) = world.attempts()
+    assert attempt.open and attempt.state == "triggered"
+    assert world.ledger.slots_in_use("ftp") == 1, "its slot is not free before its end is known"
+
+
+@pytest.mark.requirement("I-c")
+def test_the_journal_tells_the_story_and_its_chain_holds(world: World) -> None:
+    world.run()
+    lines = world.ledger.journal_lines("c1")
+    order = [lines.index(f'"{event}"') for event in ("staged", "attempt_recorded", "attempt_triggered", "attempt_ended", "ended")]
+    assert order == sorted(order)
+    assert world.ledger.verify_chain("c1").ok
+
+
+def test_every_field_of_the_observation_is_carried() -> None:
+    assert Observation(**Observation().as_dict()) == Observation()
