@@ -19,6 +19,7 @@ _VARIABLES = {name: f"metering_{name}" for name in JOB_OPTIONS if name not in ("
 class ActionModule(MeterAction):
     BYPASS_HOST_LOOP = True
     ARGUMENT_SPEC = FLEET_SPEC
+    FROM_VARIABLES = False  # the variables of whichever host comes first say nothing about the fleet
     CLEAN_RESULT = False  # it is handed no secret, and the result may hold ten thousand meters
 
     def execute(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,7 +63,7 @@ extends_documentation_fragment:
   - gridops.metering.attributes.facts
   - gridops.metering.attributes.action_group
 notes:
-  - Every option not given to the task is taken from the variable C(metering_<option>), if that is set.
+  - The variables C(metering_<option>) of the hosts tell how to reach each meter. They do not set options of this module.
 seealso:
   - module: gridops.metering.meter_facts
 """

@@ -46,6 +46,7 @@ class MeterAction(ActionBase):
     CONSTRAINTS: ClassVar[dict[str, Any]] = {}
     SUPPORTS_DELEGATION: ClassVar[bool] = True
     SECRET_OPTIONS: ClassVar[tuple[str, ...]] = SEALED_OPTIONS
+    FROM_VARIABLES: ClassVar[bool] = True  # options not given are taken from metering_<option>
     CLEAN_RESULT: ClassVar[bool] = True  # False only where the action is handed no secret at all
     TRANSFERS_FILES = False
     _supports_check_mode = True
@@ -132,7 +133,7 @@ class MeterAction(ActionBase):
     def build_params(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Task arguments, else ``metering_<option>``, else the default; validated. Raises OptionError."""
         given: dict[str, Any] = {}
-        for name in self.ARGUMENT_SPEC:
+        for name in self.ARGUMENT_SPEC if self.FROM_VARIABLES else ():
             if name not in self._task.args and name not in PRIVATE_OPTIONS and f"metering_{name}" in task_vars:
                 value = self._templar.template(task_vars[f"metering_{name}"])
                 if value is not None:

@@ -65,7 +65,7 @@ def play(fleet: Fleet, folder: Path, tasks: list[dict[str, Any]], *more: str, ho
         }
     ]
     out.mkdir(parents=True)
-    book = folder / "play.yml"
+    book = fleet.inventory.parent / "play.yml"  # not among the outputs: it may hold a planted password
     book.write_text(yaml.safe_dump(document, sort_keys=False))
     command = [str(BIN / "ansible-playbook"), "-i", str(fleet.inventory), str(book), *more]
     if verbose:
@@ -285,12 +285,14 @@ def test_a_jump_host_gives_the_same_facts(fleet: Fleet, jump: dict[str, Any], ar
         *with_jumps({"jump1": {**jump, "ansible_python_interpreter": python}}),
         {"gridops.metering.meter_facts": args, "delegate_to": "jump1", "register": "there"},
         {"gridops.metering.meter_facts": args, "register": "here"},
-        collect("there", "here"),
+        {"gridops.metering.meter_fleet_info": args, "delegate_to": "jump1", "run_once": True, "register": "fleet"},
+        collect("there", "here", "fleet"),
     ]
     results = play(fleet, artifacts, tasks, hosts="plain:locked:new:holes", verbose=True)
     assert len(results) == 4
     for name in results:
-        there, here = collected(results, name)
+        there, here, whole = collected(results, name)
+        assert whole["meters"][name]["facts"] == here["ansible_facts"]["meter"]
         assert there["ansible_facts"] == here["ansible_facts"]
         assert here["ansible_facts"]["meter"]["serial"] == str(fleet.meter(name).state()["serial"])
     text = (artifacts / "output.txt").read_text()

@@ -232,3 +232,8 @@ def test_seal_and_unseal_are_inverse_and_refuse_nonsense() -> None:
     for nonsense in ("%%%", "bm8=", "WzFd"):
         with pytest.raises(InputError, match="sealed: the given value"):
             unseal({"sealed": nonsense})
+
+
+def test_an_action_for_the_fleet_takes_no_option_from_one_hosts_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Sample, "FROM_VARIABLES", False)
+    assert action({}, {"metering_count": 7, "metering_unit_id": 3})["params"]["count"] == 1
