@@ -132,6 +132,9 @@ attributes:
   diff_mode:
     support: full
   idempotent:
+    description: A second run changes nothing.
+    support: full
+  in_process:
     support: full
 notes:
   - The action of the same name runs in the controller's process. Delegated to another host, each step is a module call there

@@ -7,36 +7,47 @@ In a schema, ``x-accepted`` says what is accepted, in words, and ``x-rule`` the 
 
 from __future__ import annotations
 
+import functools
+import platform
 from typing import Any
 
-import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
+from .errors import DependencyError, InputError
 
-from .errors import InputError
+try:
+    import yaml
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError, best_match
+except ImportError as exc:
+    MISSING = exc.name
+else:
+    MISSING = None
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice; the second would silently win."""
+@functools.cache
+def _strict_loader() -> Any:
+    """A safe YAML loader that refuses a key given twice; the second would silently win."""
+    if MISSING is not None:
+        raise DependencyError(MISSING, platform.node(), "reading manifests and profiles")
+    loader: Any = type("StrictLoader", (yaml.SafeLoader,), {})
+    loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _no_duplicates)
+    return loader
 
 
-def _no_duplicates(loader: _StrictLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+def _no_duplicates(loader: Any, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _value in node.value:
-        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node, deep=True)
         if key in seen:
             raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", key_node.start_mark)
         seen.add(key)
     return dict(yaml.SafeLoader.construct_mapping(loader, node, deep=deep))
 
 
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _no_duplicates)
-
-
 def parse_yaml(text: str, what: str, rule: str) -> Any:
     """``text`` as YAML; a fault names the document and the line. Raises InputError."""
+    loader = _strict_loader()
     try:
-        return yaml.load(text, Loader=_StrictLoader)
+        return yaml.load(text, Loader=loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 0

@@ -8,12 +8,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-
 from ..base.documents import check, parse_yaml
 from ..base.errors import InputError
 from ..catalogue.reasons import REASONS
+from .expressions import fault, require_library
 from .schema import PROFILE
 
 _SHIPPED = Path(__file__).parent / "data"
@@ -39,6 +37,7 @@ def load_profile(name: str) -> dict[str, Any]:
     document = parse_yaml(text, what, "design 2")
     check(document, PROFILE, what, "design 2")
     _check_expressions(document, what)
+    require_library(document)
     profile: dict[str, Any] = document
     return profile
 
@@ -60,10 +59,9 @@ def _check_expressions(document: dict[str, Any], what: str) -> None:
 
 
 def _check_jmespath(expression: str, where: str) -> None:
-    try:
-        jmespath.compile(expression)
-    except JMESPathError as error:
-        raise InputError(where, expression, f"a JMESPath expression ({' '.join(str(error).split())})", "design 2") from None
+    wrong = fault(expression)
+    if wrong:
+        raise InputError(where, expression, f"a JMESPath expression ({wrong})", "design 2")
 
 
 def _check_regex(pattern: str, groups: set[str], where: str) -> None:

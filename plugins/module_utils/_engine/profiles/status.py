@@ -10,8 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import jmespath
-from jmespath.exceptions import JMESPathError
+from .expressions import search
 
 _TEXT_LIMIT = 300
 _PROCESS_LIMIT = 32
@@ -70,10 +69,7 @@ def _find(expression: str | None, document: Any) -> Any:
     """What the expression gives; nothing where the page is of another shape than its functions expect."""
     if not expression or document is None:
         return None
-    try:
-        return jmespath.search(expression, document)
-    except (JMESPathError, RecursionError):
-        return None
+    return search(expression, document)
 
 
 def _search(expression: str | None, document: Any) -> str | None:

@@ -329,4 +329,3 @@ class Flow:
         self.result.outcome, self.result.reason, self.result.text, self.result.device_text = outcome, reason, text, device_text
         self._note(outcome, text)
         self._journal("ended", {"outcome": outcome, "reason": reason})
-

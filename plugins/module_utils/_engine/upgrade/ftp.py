@@ -18,10 +18,12 @@ from ..base.errors import DeadlineError, DeviceError
 from ..base.target import Credential, Target
 from ..catalogue import constants, ftp_files
 from ..meters import pm5000, search
+from ..profiles.expressions import require_library as require_jmespath
 from ..profiles.status import read_role, read_status, refusal_reason
 from ..wire.ftp import FtpSession
 from ..wire.probe import probe_all
 from ..wire.web import WebSession
+from ..wire.web import require_library as require_requests
 from .observe import Expected, Limits, Look, Observation, advance
 
 ROLE = "product_master"
@@ -92,6 +94,11 @@ class FtpSteps:
     read_back: bool = True
     networks: Sequence[str] = ()
     hooks: Hooks = field(default_factory=Silence)
+
+    def __post_init__(self) -> None:
+        """Raise DependencyError before the first contact, not in the middle of an upgrade."""
+        require_requests()
+        require_jmespath(self.profile)
 
     def identify(self) -> Reading:
         """Model, serial and version as the meter tells them over Modbus. Raises DeviceError."""

@@ -8,22 +8,35 @@ Nothing is ever sent again by itself: the trigger request is the point of no ret
 
 from __future__ import annotations
 
+import platform
 import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-import requests
-import urllib3
-from requests.auth import HTTPDigestAuth, _basic_auth_str
-from requests.utils import parse_dict_header
-
-from ..base.errors import DeviceError
+from ..base.errors import DependencyError, DeviceError
 from ..base.target import Credential, Target
+
+try:
+    import requests
+    import urllib3
+    from requests.auth import HTTPDigestAuth, _basic_auth_str
+    from requests.utils import parse_dict_header
+except ImportError as exc:
+    MISSING = exc.name
+    HTTPDigestAuth = object  # type: ignore[assignment,misc]
+else:
+    MISSING = None
 
 PAGE_LIMIT = 1 << 20
 _REDIRECTS = 3
 _DIGESTS = ("MD5", "MD5-SESS", "SHA", "SHA-256", "SHA-512")
+
+
+def require_library() -> None:
+    """Raise DependencyError where requests is not installed; asked before anything is written to a meter."""
+    if MISSING is not None:
+        raise DependencyError(MISSING, platform.node(), "the trigger page and the status page")
 
 
 @dataclass(frozen=True)
