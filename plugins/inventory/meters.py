@@ -156,7 +156,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             raise
         except Exception as exc:
             raise AnsibleParserError(f"{path}: internal error: {type(exc).__name__}; please report it with this line") from None
-        self._populate(meters, outcomes)
+        self._populate(inventory, meters, outcomes)
 
     # -- the meters ---------------------------------------------------------------------------------------------------
 
@@ -239,24 +239,24 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     # -- the inventory ------------------------------------------------------------------------------------------------
 
-    def _populate(self, meters: Mapping[str, dict[str, Any]], outcomes: Mapping[str, dict[str, Any]]) -> None:
-        group = self.inventory.add_group(self.get_option("group"))
+    def _populate(self, inventory: Any, meters: Mapping[str, dict[str, Any]], outcomes: Mapping[str, dict[str, Any]]) -> None:
+        group = inventory.add_group(self.get_option("group"))
         if self.get_option("local"):
-            self.inventory.set_variable(group, "ansible_connection", "local")
-            self.inventory.set_variable(group, "ansible_python_interpreter", sys.executable)
+            inventory.set_variable(group, "ansible_connection", "local")
+            inventory.set_variable(group, "ansible_python_interpreter", sys.executable)
         if any(not outcome["ok"] for outcome in outcomes.values()):
-            self.inventory.add_group(UNREAD_GROUP)
+            inventory.add_group(UNREAD_GROUP)
         strict = self.get_option("strict")
         compose, groups, keyed = (self.get_option(name) for name in ("compose", "groups", "keyed_groups"))
         for name, meter in meters.items():
-            self.inventory.add_host(name, group=group)
+            inventory.add_host(name, group=group)
             variables = _variables(meter, outcomes.get(name))
             for variable, value in variables.items():
-                self.inventory.set_variable(name, variable, value)
+                inventory.set_variable(name, variable, value)
             for extra in meter.get("groups") or ():
-                self.inventory.add_child(self.inventory.add_group(self._sanitize_group_name(extra)), name)
+                inventory.add_child(inventory.add_group(self._sanitize_group_name(extra)), name)
             if name in outcomes and not outcomes[name]["ok"]:
-                self.inventory.add_child(UNREAD_GROUP, name)
+                inventory.add_child(UNREAD_GROUP, name)
             if compose:
                 self._set_composite_vars(compose, variables, name, strict=strict)
             if groups:
