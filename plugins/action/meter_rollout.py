@@ -72,13 +72,13 @@ class ActionModule(MeterAction):
         waves.check_policy(params["gate"])
         check_words(params["accept"])
         targets = planning.check_targets(params["targets"])
-        own = [_Said(task_vars["hostvars"], host).get("version") for host in task_vars.get("ansible_play_hosts", ())]
-        for version in own:
-            planning.check_version("metering_version", version)
-        if not targets and not any(own):
-            raise InputError(
-                "metering_targets", params["targets"], "a version for at least one model, or metering_version for a meter", "R-006"
-            )
+        if params["meters"] is None:  # otherwise the plan looks at each meter's own version anyway
+            own = [_Said(task_vars["hostvars"], host).get("version") for host in task_vars.get("ansible_play_hosts", ())]
+            for version in own:
+                planning.check_version("metering_version", version)
+            if not targets and not any(own):
+                accepted = "a version for at least one model, or metering_version for a meter"
+                raise InputError("metering_targets", params["targets"], accepted, "R-006")
         return planning.Settings(batches, concurrency, params["strict_matrix"]), targets, load(Path(params["artifacts"]))
 
 
