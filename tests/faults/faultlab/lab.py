@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
 from metersim import packages
 from metersim.testing import Event, Fleet

@@ -145,7 +145,7 @@ class Flow:
         attempt = self.ledger.open_attempt(self.job.serial)
         if resume and attempt is None:
             return
-        slot = self.ledger.acquire_slot(self.job.method, self.job.cap, self.job.lease_ttl, attempt.id if attempt else None)
+        slot = self._slot(attempt.id if attempt else None)
         if slot is None:
             self._end("blocked", "no_free_slot", f"{self.job.cap} upgrades by {self.job.method} are already running")
             return
@@ -163,6 +163,19 @@ class Flow:
             # Cut off while settling (a task's timeout): the slot stays behind, so that its next user waits for the rest.
             if not settling:
                 self._give_back(slot)
+
+    def _slot(self, attempt_id: Any) -> Any:
+        """One of the slots of the method, waited for as long as for the lease: an orphan that settles still has its own."""
+        job = self.job
+
+        def take() -> Any:
+            self.hooks.guard("staging")
+            return self.ledger.acquire_slot(job.method, job.cap, job.lease_ttl, attempt_id)
+
+        try:
+            return Waiter(self.clock).until("slot", take, job.lease_wait, interval=1.0)
+        except DeadlineError:
+            return None
 
     def _attempts(self) -> None:
         for number in range(self.job.retries + 1):
