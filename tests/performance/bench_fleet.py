@@ -25,7 +25,6 @@ from pathlib import Path
 from metersim.testing import Fleet
 
 BIN = Path(sys.executable).parent
-READ_LINE = "the same two requests"
 
 SCRIPT = """
 import asyncio, json, sys
