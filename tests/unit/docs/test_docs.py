@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""The pages for people: links lead somewhere, variables and playbooks exist, generated parts are fresh."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+from ansible_collections.gridops.metering.plugins.module_utils import _facts, _firmware, _rollout
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "roles").rglob("README.md"))]
+GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
+#: Variables that are no option of a module.
+OWN = {"metering_version", "metering_hosts", "metering_peer_group", "metering_facts", "metering_read", "metering_users"}
+MODELS = {
+    "A": {"PM5560", "PM5562", "PM5562MC", "PM5563", "PM5580"},
+    "B": {"PM5570", "PM5660", "PM5760"},
+    "C": {"PM5650"},
+    "D": {"PM5561"},
+    "E": {"PM5661", "PM5761"},
+    "F": {"PM5570L", "PM5660L", "PM5760L"},
+}
+
+
+def tool(name: str) -> ModuleType:
+    """A script of tests/tools as a module."""
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "tests" / "tools" / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that a page's headings make."""
+    heads = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).strip().replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, dummy, anchor = target.partition("#")
+        path = (page.parent / name).resolve() if name else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), target
+
+
+def test_variables_in_the_guides_exist() -> None:
+    specs = [_facts.FACTS_SPEC, _facts.FLEET_SPEC, _firmware.FIRMWARE_SPEC, _rollout.ROLLOUT_SPEC, _rollout.ROLLOUT_INFO_SPEC]
+    known = {f"metering_{option}" for spec in specs for option in spec} | OWN
+    role = yaml.safe_load((ROOT / "roles" / "rollout" / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
+    known |= {option for entry in role["argument_specs"].values() for option in entry["options"]}
+    for page in GUIDES:
+        used = set(re.findall(r"\bmetering_[a-z_]+\b", page.read_text(encoding="utf-8")))
+        assert used <= known, (page.name, used - known)
+
+
+def test_playbooks_in_the_guides_exist() -> None:
+    for page in GUIDES:
+        for name in re.findall(r"ansible-playbook (?:-i \S+ )?gridops\.metering\.(\w+)", page.read_text(encoding="utf-8")):
+            assert (ROOT / "playbooks" / f"{name}.yml").exists(), (page.name, name)
+
+
+def test_yaml_in_the_guides_is_yaml() -> None:
+    for page in GUIDES:
+        for block in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+            assert yaml.safe_load(block), page.name
+
+
+def test_reason_codes_are_fresh() -> None:
+    codes = tool("reason_codes")
+    assert codes.PAGE.read_text(encoding="utf-8") == codes.page(), "run tests/tools/reason_codes.py"
+
+
+def test_the_demonstration_expects_an_end_for_every_meter() -> None:
+    demo = tool("demo")
+    fleet = yaml.safe_load(demo.FLEET.read_text(encoding="utf-8"))
+    names = {meter["name"] for meter in fleet["meters"]}
+    assert len(names) >= 12
+    assert names == set(demo.FIRST) == set(demo.SECOND) == set(demo.THIRD)
+    assert {row for row, models in MODELS.items() for meter in fleet["meters"] if meter["model"] in models} == set(MODELS)
+    reasons = {reason for dummy, reason in demo.FIRST.values()}
+    assert {"mid_lock_enabled", "attempts_exhausted", "path_not_supported", "upgrade_process_failed", "comms_lost"} <= reasons
+    assert {outcome for outcome, dummy in demo.THIRD.values()} == {"current", "blocked"}
+
+
+@pytest.mark.parametrize(
+    "rule", ["R-001", "R-002", "R-003", "R-004", "R-005", "R-041", "R-052", "R-056", "R-072", "R-075", "R-081", "R-156", "R-157"]
+)
+def test_rules_for_people_have_their_place(rule: str) -> None:
+    assert any(re.search(rf"\b{rule}\b", page.read_text(encoding="utf-8")) for page in GUIDES), rule
