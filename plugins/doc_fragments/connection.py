@@ -94,9 +94,6 @@ options:
       outputs_safe:
         description: Whether what hangs on the digital outputs has been brought into a safe state.
         type: bool
-      transport:
-        description: The kind of link to the meter, for example C(wired).
-        type: str
       management_zone:
         description: The protected network from which the meter is managed.
         type: str

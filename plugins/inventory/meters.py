@@ -127,6 +127,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 
 from ansible_collections.gridops.metering.plugins.module_utils._argspec import check_host, check_ports, check_timeouts, check_unit_id
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError, MeteringError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import constants
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters.toolcsv import parse_tool_csv
 from ansible_collections.gridops.metering.plugins.module_utils._facts import FLEET_SPEC, fleet_options, gather_fleet
 from ansible_collections.gridops.metering.plugins.plugin_utils._profile import lock_profile
@@ -202,7 +203,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             except (OSError, UnicodeDecodeError):
                 raise InputError("tool_csv", file, "a readable text file beside the inventory", "R-100") from None
             for meter in parse_tool_csv(text, str(file)):
-                name = meter.host if meter.unit_id == 255 else f"{meter.host}-{meter.unit_id}"
+                name = meter.host if meter.unit_id == constants.UNIT_ID.number else f"{meter.host}-{meter.unit_id}"
                 users = {"web_master": meter.web_master, "product_master": meter.product_master}
                 entry = {"name": name, "host": meter.host, "unit_id": meter.unit_id, "vars": {"metering_users": users}}
                 yield f"{file} line {meter.line}", entry

@@ -38,7 +38,6 @@ ATTEST_SPEC: dict[str, Any] = {
             "critical_control": {"type": "bool"},
             "digital_outputs_in_use": {"type": "bool"},
             "outputs_safe": {"type": "bool"},
-            "transport": {"type": "str"},
             "management_zone": {"type": "str"},
             "by": {"type": "str"},
             "at": {"type": "str"},

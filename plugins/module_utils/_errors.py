@@ -24,6 +24,8 @@ def describe_error(exc: MeteringError, stage: str) -> dict[str, Any]:
         kind, stage, reason = "deadline", exc.state, "deadline_exceeded"
     elif isinstance(exc, OrphanedError):
         kind, stage, reason = "orphaned", exc.stage, "worker_orphaned"
+    else:  # the ledger's errors know their stage and reason as well
+        stage, reason = getattr(exc, "stage", stage), getattr(exc, "reason", None)
     error = {"class": kind, "stage": stage, "reason": reason, "remedy": remedy(reason)}
     if isinstance(exc, DeviceError) and exc.device_text:
         error["device_text"] = exc.device_text

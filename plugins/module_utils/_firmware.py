@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -77,6 +78,8 @@ def check_rules(params: Mapping[str, Any], host: str) -> Rules:
             raise InputError(name, None, {"version": "the wanted firmware version, such as 2.9.9", "artifacts": "the artifact folder"}[name], "R-006")
     timing = {name: value for name, value in (params.get("timing") or {}).items() if value is not None}
     factor = timing.get("clock_factor", 1.0)
+    if not math.isfinite(factor):  # neither clock nor waiter would ever compare with it
+        raise InputError("timing.clock_factor", factor, "a number, 1 or more", "G-22")
     waits = {name: _wait(name, timing.get(name), constant, host) for name, constant in TIMINGS.items()}
     return Rules(
         version=_version(params["version"]),
@@ -120,13 +123,13 @@ def _wait(name: str, value: float | None, constant: constants.Constant, host: st
     """A documented wait may be made longer, never shorter, except against loopback addresses (G-22)."""
     if value is None:
         return float(constant.number)
-    if value <= 0:
+    if not math.isfinite(value) or value <= 0:
         raise InputError(f"timing.{name}", value, "seconds above 0", constant.rules[0])
     return value if _is_loopback(host) else constant.check(value, f"timing.{name}")
 
 
 def _seconds(name: str, value: float | None, default: float) -> float:
-    if value is not None and value < 0:
+    if value is not None and not (math.isfinite(value) and value >= 0):
         raise InputError(f"timing.{name}", value, "0 or more seconds", "design 4.3")
     return float(default if value is None else value)
 

@@ -112,7 +112,7 @@ ansible_facts:
           description: Restarts, power failures and the cause of the last reset.
           type: dict
         mid_lock:
-          description: V(locked), V(unlocked), V(none) for models that have no lock, or V(unknown).
+          description: V(locked), V(unlocked), V(not_applicable) for models that have no lock, or V(unknown).
           type: str
         lock:
           description: The two lock registers as they are, and the profile that gave them a meaning.

@@ -176,7 +176,7 @@ def test_attempts_are_unknown_until_told_and_no_matter_without_a_limit(read: Any
 
 
 def test_a_model_without_a_lock_has_none(read: Any) -> None:
-    assert read(FakeMeter(plain(b"METSEPM5560", (2, 5, 4))), "lock")["mid_lock"] == "none"
+    assert read(FakeMeter(plain(b"METSEPM5560", (2, 5, 4))), "lock")["mid_lock"] == "not_applicable"
 
 
 def test_each_service_has_port_and_state(read: Any) -> None:

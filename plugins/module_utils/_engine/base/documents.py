@@ -77,7 +77,7 @@ def _sentence(error: ValidationError, what: str, rule: str) -> InputError:
 
 
 def _missing(error: ValidationError) -> str:
-    return next(key for key in error.validator_value if key not in error.instance)
+    return str(next(key for key in error.validator_value if key not in error.instance))
 
 
 def _rule(error: ValidationError, default: str) -> str:

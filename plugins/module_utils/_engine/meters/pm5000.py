@@ -342,7 +342,7 @@ def _settle_lock(reading: Reading, model: Model | None, profile: Mapping[str, An
         reading.values["lock.profile"] = profile.get("name")
         reading.values["lock.profile_verified"] = bool(profile.get("verified"))
     if model is not None and not model.has_lock:
-        reading.put("mid_lock", "none", reading.provenance["model"])
+        reading.put("mid_lock", "not_applicable", reading.provenance["model"])
     elif state != UNKNOWN:
         reading.put("mid_lock", state, "register")
     elif attest.get("mid_lock"):
