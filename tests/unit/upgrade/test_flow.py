@@ -192,7 +192,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     yield World(tmp_path)
 
 
-@pytest.mark.requirement("R-043", "R-057", "R-062", "R-088", "R-089", "G-06", "I-c", "I-d", "I-i")
+@pytest.mark.requirement("R-043", "R-057", "R-062", "R-088", "R-089", "G-06", "invariant-c", "invariant-d", "invariant-i")
 def test_the_order_of_a_good_upgrade(world: World) -> None:
     result = world.run()
     assert list(world.log) == [
@@ -215,7 +215,7 @@ def test_the_order_of_a_good_upgrade(world: World) -> None:
     assert world.nothing_is_held()
 
 
-@pytest.mark.requirement("R-089", "I-i")
+@pytest.mark.requirement("R-089", "invariant-i")
 def test_the_settling_minute_is_spent_under_the_slot(world: World) -> None:
     seen: list[float] = []
     world.hooks.orphan_at = lambda stage: (seen.append(world.ledger.slots_in_use("ftp")), False)[1] if stage == "settling" else False
@@ -243,7 +243,7 @@ def test_a_meter_that_is_not_the_planned_one_is_not_written_to(world: World, whe
     assert world.attempts() == [] and world.nothing_is_held()
 
 
-@pytest.mark.requirement("I-d", "F-23")
+@pytest.mark.requirement("invariant-d", "F-23")
 def test_a_meter_that_another_run_upgraded_meanwhile_is_current(world: World) -> None:
     world.steps.readings = [replace(BEFORE, version=NEW)]
     result = world.run()
@@ -277,7 +277,7 @@ def test_a_copy_that_fails_spends_no_attempt(world: World, reason: str, outcome:
     assert world.attempts() == [] and world.nothing_is_held()
 
 
-@pytest.mark.requirement("R-062", "G-06", "I-c")
+@pytest.mark.requirement("R-062", "G-06", "invariant-c")
 @pytest.mark.parametrize("reason", ["trigger_auth_failed", "transport_failed"])
 def test_a_trigger_that_did_not_start_does_not_count(world: World, reason: str) -> None:
     world.steps.answers = [{"state": "not_started", "status": 401, "location": "", "reason": reason, "text": "no"}]
@@ -391,7 +391,7 @@ def test_an_observation_in_slices_goes_on_with_its_own_time(world: World) -> Non
 # -- leases, orphans, resuming ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.requirement("I-b", "R-086")
+@pytest.mark.requirement("invariant-b", "R-086")
 def test_a_meter_in_other_hands_is_left_alone(world: World) -> None:
     pid = world.elsewhere(lambda ledger: (ledger.acquire("meter:S1", 3600), None)[1], keep=True)
     try:
@@ -404,7 +404,7 @@ def test_a_meter_in_other_hands_is_left_alone(world: World) -> None:
     assert world.clock.now == 5000 + JOB.lease_wait
 
 
-@pytest.mark.requirement("I-a", "G-18")
+@pytest.mark.requirement("invariant-a", "G-18")
 def test_no_slot_no_upgrade(world: World) -> None:
     pid = world.elsewhere(lambda ledger: (ledger.acquire_slot("ftp", 1, 3600), None)[1], keep=True)
     try:
@@ -416,7 +416,7 @@ def test_no_slot_no_upgrade(world: World) -> None:
         os.waitpid(pid, 0)
 
 
-@pytest.mark.requirement("F-23", "I-c")
+@pytest.mark.requirement("F-23", "invariant-c")
 @pytest.mark.parametrize(("calls", "copied"), [(1, False), (2, True)])
 def test_an_orphan_starts_nothing(world: World, calls: int, copied: bool) -> None:
     """Call 1 is before the copy, call 2 before the trigger."""
@@ -428,7 +428,7 @@ def test_an_orphan_starts_nothing(world: World, calls: int, copied: bool) -> Non
     assert world.attempts() == [] and world.nothing_is_held()
 
 
-@pytest.mark.requirement("F-23", "I-c")
+@pytest.mark.requirement("F-23", "invariant-c")
 def test_an_orphan_between_record_and_trigger_sends_nothing_and_says_so(world: World) -> None:
     world.hooks.orphan_at = lambda stage: stage == "trigger" and world.ledger.open_attempt("S1") is not None
     assert world.run().outcome == "interrupted"
@@ -437,7 +437,7 @@ def test_an_orphan_between_record_and_trigger_sends_nothing_and_says_so(world: W
     assert world.nothing_is_held()
 
 
-@pytest.mark.requirement("F-23", "I-d")
+@pytest.mark.requirement("F-23", "invariant-d")
 @pytest.mark.parametrize("triggered", [False, True])
 def test_an_attempt_left_open_is_ended_by_looking_before_anything_else(world: World, triggered: bool) -> None:
     def earlier(ledger: Records) -> None:
@@ -458,7 +458,7 @@ def test_an_attempt_left_open_is_ended_by_looking_before_anything_else(world: Wo
     assert world.nothing_is_held()
 
 
-@pytest.mark.requirement("F-23", "I-d", "G-06")
+@pytest.mark.requirement("F-23", "invariant-d", "G-06")
 def test_a_recorded_attempt_that_never_reached_the_meter_is_not_counted_and_a_new_one_begins(world: World) -> None:
     world.begin()
     world.steps.observed = [bad("failed_final", "upgrade_not_started", silence_seen=False), good()]
@@ -469,7 +469,7 @@ def test_a_recorded_attempt_that_never_reached_the_meter_is_not_counted_and_a_ne
     assert world.ledger.attempts("S1", "PM5661", "11.0.0").used == 1
 
 
-@pytest.mark.requirement("F-23", "I-d", "G-06")
+@pytest.mark.requirement("F-23", "invariant-d", "G-06")
 def test_a_triggered_attempt_that_shows_no_restart_stays_counted_and_ends(world: World) -> None:
     attempt = world.begin()
     world.ledger.mark(attempt.id, "triggered")
@@ -503,7 +503,7 @@ def test_what_breaks_inside_leaves_the_attempt_open_and_the_lease_to_whoever_res
     assert world.ledger.slots_in_use("ftp") == 1, "its slot is not free before its end is known"
 
 
-@pytest.mark.requirement("I-c")
+@pytest.mark.requirement("invariant-c")
 def test_the_journal_tells_the_story_and_its_chain_holds(world: World) -> None:
     world.run()
     lines = world.ledger.journal_lines("c1")
