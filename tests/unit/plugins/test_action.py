@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
@@ -31,18 +31,19 @@ ACCOUNTS = {"product_master": {"user": "user2", "password": SECRET}}
 class Sample(MeterAction):
     ARGUMENT_SPEC = merge_specs(CONNECTION_SPEC, {"word": {"type": "str", "choices": ["a", "b"]}, "count": {"type": "int", "default": 1}})
     work: Any = staticmethod(lambda action, params: {"params": params})
-    module_answer: Any = {}
-    called: tuple[str, dict[str, Any]] | None = None
+    module_answer: ClassVar[list[Any]] = []
+    calls: ClassVar[list[tuple[str, dict[str, Any]]]] = []
 
     def execute(self, params: dict[str, Any], task_vars: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self.work(self, params)
         return answer
 
     def _execute_module(self, module_name: str, module_args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:  # type: ignore[override]
-        type(self).called = (module_name, module_args)
-        if isinstance(self.module_answer, Exception):
-            raise self.module_answer
-        return dict(self.module_answer)
+        self.calls.append((module_name, module_args))
+        (answer,) = self.module_answer
+        if isinstance(answer, Exception):
+            raise answer
+        return dict(answer)
 
 
 def action(
@@ -63,9 +64,9 @@ def action(
     connection = SimpleNamespace(transport=transport, _shell=shell)
     made = Sample(SimpleNamespace(args=args or {}, delegate_to=delegate, **fields), connection, None, loader, templar)  # type: ignore[arg-type]
     if work:
-        made.work = lambda me, params: work(me, params)
-    Sample.called = None
-    Sample.module_answer = answer if answer is not None else {}
+        made.work = work
+    Sample.calls.clear()
+    Sample.module_answer[:] = [answer if answer is not None else {}]
     return made.run(task_vars=known)
 
 
@@ -176,13 +177,12 @@ def test_a_short_secret_does_not_blank_the_result() -> None:
 )
 def test_only_a_real_other_host_gets_a_module_call(delegate: str | None, transport: str, expected: bool) -> None:
     action(delegate=delegate, transport=transport)
-    assert (Sample.called is not None) is expected
+    assert bool(Sample.calls) is expected
 
 
 def test_a_module_call_carries_secrets_as_one_opaque_value() -> None:
     action({"credentials": ACCOUNTS, "word": "a"}, delegate="jump")
-    assert Sample.called is not None
-    name, args = Sample.called
+    [(name, args)] = Sample.calls
     assert name == "ns.col.sample"
     assert SECRET not in json.dumps(args) and "credentials" not in args and "gateway" not in args
     assert unseal(args)["credentials"] == ACCOUNTS
