@@ -152,6 +152,7 @@ def environment(run: str) -> dict[str, str]:
     return env | {
         "ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"),
         "ANSIBLE_HOME": str(FOLDER / "ansible"),
+        "ANSIBLE_REMOTE_TEMP": str(FOLDER / "ansible" / "tmp"),
         "ANSIBLE_LOG_PATH": str(FOLDER / f"{run}.log"),
         "LC_ALL": "C.UTF-8",
     }
