@@ -41,6 +41,9 @@ PACKAGES = [
     ("PM5661", "11.2.9"),
 ]
 
+#: With this status ansible-playbook ends after Ctrl-C.
+INTERRUPTED = 99
+
 VERIFIED, CURRENT = ("verified", ""), ("current", "")
 #: How each meter has to end in the first run.
 FIRST = {
@@ -92,6 +95,8 @@ class Demo:
             done = subprocess.run(words, env=environment(run), stdin=subprocess.DEVNULL, timeout=left, check=False)
         except subprocess.TimeoutExpired as error:
             raise DemoError(f"the playbook {name} was stopped: the demonstration took too long") from error
+        if done.returncode == INTERRUPTED:
+            raise KeyboardInterrupt
         if done.returncode != status:
             raise DemoError(f"the playbook {name} ended with status {done.returncode}, not {status}")
         file = FOLDER / run / ("plan.json" if name == "plan" else "report.json")
