@@ -276,6 +276,8 @@ class FirmwareTask:
         serial = self.reading.serial if self.reading else None
         if limit is None or serial is None:
             return Attempts()
+        if self._meter_said_exhausted(serial, limit.since):
+            return Attempts(limit.limit, limit.limit, "device")
         since, attested = str(limit.since), self.rules.attest.get("attempts_used")
         count = self.records.attempts(serial, self.model.name, since)
         if not count.known and attested is not None:
@@ -284,6 +286,11 @@ class FirmwareTask:
         if not count.known:
             return Attempts(limit.limit, None, "unknown")
         return Attempts(limit.limit, count.used, "ledger, estimated" if count.estimated else "ledger")
+
+    def _meter_said_exhausted(self, serial: str, since: Version) -> bool:
+        """The meter itself refused for want of attempts: it knows of some that the ledger does not (F-11)."""
+        history = self.records.attempt_history(serial)
+        return any(item.outcome == "attempts_exhausted" and Version.parse(item.source) >= since for item in history)
 
     def _record_attested(self, serial: str, since: str, used: int) -> None:
         if not self.check_mode:
