@@ -90,7 +90,7 @@ def test_variables_are_templated() -> None:
 
 def test_the_host_is_that_of_the_inventory_also_when_delegated() -> None:
     action({}, {"ansible_host": "192.0.2.9"}, delegate="jump")
-    assert Sample.called is not None and Sample.called[1]["host"] == "192.0.2.9"
+    assert Sample.calls[0][1]["host"] == "192.0.2.9"
     assert action({})["params"]["host"] == "m1"
 
 
