@@ -9,8 +9,10 @@ import base64
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
+
+from ansible.errors import AnsibleError
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
@@ -76,10 +78,19 @@ class RemoteSteps:
     def stage(self) -> dict[str, Any]:
         """Bring the artifact to the jump host, copy it to the meter from there, and remove it again."""
         try:
-            there = [SendFile(item.name, item.role, item.sha256, item.size, self._copy(item.path, os.path.basename(item.path))) for item in self._files]
-            return dict(self._run("stage", there))
+            return dict(self._run("stage", [self._bring(item) for item in self._files]))
         finally:
-            self._clean()
+            try:
+                self._clean()
+            except AnsibleError:  # the way there is gone; what led here is the fault to tell
+                pass
+
+    def _bring(self, item: SendFile) -> SendFile:
+        try:
+            return replace(item, path=self._copy(item.path, os.path.basename(item.path)))
+        except AnsibleError as error:
+            text = f"{item.name} cannot be brought to the jump host: {' '.join(str(error).split())[:300]}"
+            raise DeviceError("delegation", "transport_failed", text) from None
 
     def trigger(self) -> dict[str, Any]:
         return dict(self._run("trigger"))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.gridops.metering.plugins.module_utils import _firmware_step
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.clock import SystemClock
@@ -140,6 +141,23 @@ def test_files_are_brought_there_and_taken_away_again_also_after_a_fault(monkeyp
     assert (caught.value.stage, caught.value.reason, caught.value.device_text) == ("copy", "ftp_no_space", "552 full")
     assert wire.copied == ["App2.out"] and wire.cleaned == 1
     assert wire.sealed[0]["payload"]["files"][0]["path"] == "/there/App2.out"
+
+
+@pytest.mark.requirement("R-040")
+@pytest.mark.parametrize("broken", ["copy", "clean"])
+def test_a_way_that_breaks_is_a_reason_and_not_an_error_of_the_task(monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    def breaks(*_args: str) -> str:
+        raise AnsibleConnectionFailure("Connection closed\nby peer")
+
+    monkeypatch.setattr(FtpSteps, "stage", lambda self: {"files": [], "tries": 1, "bytes": 3})
+    wire = Wire()
+    setattr(wire, broken, breaks)
+    if broken == "clean":
+        assert wire.steps().stage()["bytes"] == 3
+        return
+    with pytest.raises(DeviceError, match=r"App2\.out cannot be brought to the jump host: Connection closed by peer") as caught:
+        wire.steps().stage()
+    assert caught.value.reason == "transport_failed" and wire.sealed == [] and wire.cleaned == 1
 
 
 @pytest.mark.requirement("invariant-e")
