@@ -29,7 +29,6 @@ class ActionModule(MeterAction):
     """Upgrades one meter by at most one hop."""
 
     ARGUMENT_SPEC: ClassVar[dict[str, Any]] = FIRMWARE_SPEC
-    TRANSFERS_FILES = True
 
     def execute(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         return self._upgrade(params, task_vars, remote=False)

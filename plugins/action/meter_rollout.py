@@ -90,6 +90,7 @@ class _Meters:
         self._hostvars = task_vars["hostvars"]
         self._records = records
         self._by_ftp = records.upgraded_by("ftp")
+        self._open = records.serials_without_end()
 
     def all(self) -> list[planning.MeterState]:
         """One entry for each meter that was read, in that order."""
@@ -117,6 +118,7 @@ class _Meters:
             accept=check_words(accept if accept is not None else self._params["accept"]),
             attempts_used=self._attempts(serial, model, version, (said.get("attest") or {}).get("attempts_used")),
             upgraded_by_ftp=serial in self._by_ftp,
+            open_attempt=serial in self._open,
             **({} if reserve is None else {"attempts_reserve": int(reserve)}),
         )
 

@@ -37,6 +37,7 @@ class ActionModule(MeterAction):
         if self.check_mode:
             # Nothing was registered, so the plan itself and the results of this run stand in.
             outcomes = {**_from_plan(params["plan"] or {}), **_from_results(params["results"] or {})}
+        _silent(outcomes, params["tried"])
         _disprove(outcomes, params["meters"] or {})
         verdict = waves.judge(outcomes, params["batch"], policy)
         if params["final"] and not self.check_mode:
@@ -90,6 +91,15 @@ def _from_results(results: Mapping[str, Any]) -> Outcomes:
 
 def _row(host: str, serial: str, outcome: str, reason: str, detail: Mapping[str, Any]) -> dict[str, Any]:
     return {"host": host, "planned": True, "serial": serial, "outcome": outcome, "reason": reason, "detail": dict(detail), "at": None}
+
+
+def _silent(outcomes: Outcomes, tried: list[str]) -> None:
+    """A task that ran and left no outcome has failed, whatever the reason; silence is never success."""
+    for host in tried:
+        row = outcomes.get(host)
+        if row is not None and row["outcome"] in ("", "planned"):
+            detail = {**(row["detail"] or {}), "text": "the task ended without an outcome; its own message says why"}
+            row.update(outcome="failed_final", reason="interrupted", detail=detail)
 
 
 def _disprove(outcomes: Outcomes, meters: Mapping[str, Any]) -> None:

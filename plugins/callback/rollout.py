@@ -73,7 +73,8 @@ class CallbackModule(CallbackBase):
             return
         with contextlib.suppress(OSError):
             command = [sys.executable, "-I", _viewer.__file__, folder, str(os.getpid())]
-            self._viewer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=True)
+            # Named, because core keeps the standard streams from being inherited.
+            self._viewer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=1, stderr=subprocess.DEVNULL)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Stop the viewer before the recap is printed, and tidy up."""

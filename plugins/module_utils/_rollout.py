@@ -27,6 +27,7 @@ ROLLOUT_INFO_SPEC: dict[str, Any] = {
     "campaign": {"type": "str", "required": True},
     "gate": {"type": "dict"},
     "batch": {"type": "list", "elements": "str", "default": []},
+    "tried": {"type": "list", "elements": "str", "default": []},
     "results": {"type": "dict"},
     "plan": {"type": "dict"},
     "meters": {"type": "dict"},

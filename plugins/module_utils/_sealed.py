@@ -23,7 +23,7 @@ SEALED_OPTIONS = ("credentials",)
 def seal(params: Mapping[str, Any], names: Iterable[str] = SEALED_OPTIONS) -> dict[str, Any]:
     """``params`` without None, also in its parts, and with the named options folded into ``sealed``."""
     hidden = {name: params[name] for name in names if params.get(name)}
-    shown = {name: _given(value) for name, value in params.items() if value is not None and name not in hidden and name != "sealed"}
+    shown = {name: _given(value) for name, value in params.items() if value is not None and name not in hidden and (name != "sealed" or not hidden)}
     if hidden:
         shown["sealed"] = base64.b64encode(json.dumps(hidden, default=str).encode()).decode()
     return shown

@@ -31,6 +31,12 @@ options:
     type: list
     elements: str
     default: []
+  tried:
+    description:
+      - Meters whose upgrade task has run. One that left no outcome behind counts as failed.
+    type: list
+    elements: str
+    default: []
   results:
     description: Results of M(gridops.metering.meter_firmware) by meter. Used in check mode, where nothing is recorded.
     type: dict
@@ -74,6 +80,7 @@ EXAMPLES = r"""
   gridops.metering.meter_rollout_info:
     campaign: spring
     batch: "{{ ansible_play_batch }}"
+    tried: "{{ ansible_play_batch }}"
     gate: {min_success_share: 0.9, min_sample: 5}
   run_once: true
   register: gate

@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -58,6 +59,20 @@ class Site:
     def run(self, playbook: str, *arguments: str, forks: int = 5, **variables: Any) -> Run:
         """Run a playbook of the collection; its output stays in the folder."""
         self.runs += 1
+        command, environment = self._command(playbook, *arguments, forks=forks, **variables)
+        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
+        output = done.stdout + done.stderr
+        (self.folder / f"run-{self.runs}.log").write_text(output, encoding="utf-8")
+        assert "Traceback" not in output
+        return Run(done.returncode, output, _recap(done.stdout))
+
+    def start(self, playbook: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a playbook in a process group of its own."""
+        command, environment = self._command(playbook, *arguments)
+        quiet = subprocess.DEVNULL
+        return subprocess.Popen(command, env=environment, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+
+    def _command(self, playbook: str, *arguments: str, forks: int = 5, **variables: Any) -> tuple[list[str], dict[str, str]]:
         given: Mapping[str, Any] = {
             "metering_artifacts": str(self.folder / "firmware"),
             "metering_records": str(self.records),
@@ -74,19 +89,7 @@ class Site:
             "ANSIBLE_LOCALHOST_WARNING": "false",
         }
         command = [str(PLAYBOOK), "-i", str(self.fleet.inventory), f"gridops.metering.{playbook}", "-f", str(forks), *arguments]
-        done = subprocess.run(
-            [*command, "-e", json.dumps(given)],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        output = done.stdout + done.stderr
-        (self.folder / f"run-{self.runs}.log").write_text(output, encoding="utf-8")
-        assert "Traceback" not in output
-        return Run(done.returncode, output, _recap(done.stdout))
+        return [*command, "-e", json.dumps(given)], environment
 
     def outcomes(self) -> dict[str, str]:
         """Outcome by meter, from the report."""
@@ -98,6 +101,11 @@ class Site:
         """Meters that somebody logged in to, wrote to or triggered."""
         kinds = {"ftp_login_ok", "ftp_login_failed", "ftp_stored", "http_request", "trigger_request", "modbus_write"}
         return {event["meter"] for event in self.fleet.events() if event["kind"] in kinds}
+
+
+def _descendants(pid: int) -> list[int]:
+    children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [*children, *(below for child in children for below in _descendants(child))]
 
 
 def _recap(output: str) -> dict[str, dict[str, int]]:
@@ -189,6 +197,35 @@ def test_a_wrong_version_aborts(tmp_path: Path, artifacts: Path) -> None:
         run = site.run("upgrade")
         assert site.outcomes()["m3"] == "skipped_by_abort" and "m3" not in site.touched()
         assert "wrong_version_after, which may hit every meter" in run.output
+
+
+@pytest.mark.requirement("F-23", "F-22", "invariant-d", "invariant-h")
+def test_a_killed_rollout_is_ended_by_the_next_one(tmp_path: Path, artifacts: Path) -> None:
+    with Fleet(fleet_of([old("m1"), old("m2")]), tmp_path) as fleet:
+        site = Site(fleet, artifacts)
+        run = site.start("upgrade")
+        fleet.meter("m1").wait("trigger_accepted", seconds=60)
+        for pid in [run.pid, *_descendants(run.pid)]:  # workers have process groups of their own
+            os.kill(pid, signal.SIGKILL)
+        run.wait()
+        fleet.meter("m1").wait("upgrade_done", seconds=60)
+        again = site.run("upgrade")
+        assert again.code == 0, again.output
+        assert set(site.outcomes().values()) == {"verified"}
+        assert all(len(fleet.meter(name).events("trigger_accepted")) == 1 for name in ("m1", "m2"))
+        last = site.run("upgrade")
+        assert set(site.outcomes().values()) == {"current"} and all(row["changed"] == 0 for row in last.recap.values())
+
+
+@pytest.mark.requirement("F-22", "invariant-h")
+def test_a_task_without_an_outcome_counts_as_a_failure(tmp_path: Path, artifacts: Path) -> None:
+    broken = {"metering_credentials": "{{ no_such_variable }}"}
+    with Fleet(fleet_of([old("m1", vars=broken), old("m2")]), tmp_path) as fleet:
+        site = Site(fleet, artifacts)
+        run = site.run("upgrade")
+        assert run.code == 2 and site.touched() == set()
+        assert site.outcomes() == {"m1": "failed_final", "m2": "paused"}
+        assert "no_such_variable" in run.output and run.recap["m1"]["failed"] == 1
 
 
 def test_bad_input_check_mode_and_plan_touch_nothing(tmp_path: Path, artifacts: Path) -> None:

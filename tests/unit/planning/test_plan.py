@@ -156,3 +156,11 @@ def test_the_digest_is_over_the_whole_plan_and_stable() -> None:
 def test_bad_targets_are_refused(targets: Any) -> None:
     with pytest.raises(InputError, match="metering_targets"):
         plan(meter("m01"), targets=targets)
+
+
+@pytest.mark.requirement("F-23")
+def test_an_upgrade_without_a_recorded_end_is_work_although_the_version_is_right() -> None:
+    document = plan(meter("m01", version="2.9.9"), meter("m02", version="2.9.9", open_attempt=True))
+    assert entry(document, "m01")["state"] == "current"
+    assert entry(document, "m02")["state"] == "upgrade" and entry(document, "m02")["batch"] == 1
+    assert "no recorded end" in entry(document, "m02")["status"]

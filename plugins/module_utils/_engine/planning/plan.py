@@ -43,6 +43,7 @@ class MeterState:
     attempts_used: int | None = None
     attempts_reserve: int = field(default_factory=lambda: constants.ATTEMPTS_RESERVE_DEFAULT.number)
     upgraded_by_ftp: bool = False
+    open_attempt: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,8 @@ def _with_path(
     path = plan_path(model, source, target, available, strict, "downgrade" in meter.accept)
     if not path.supported:
         return _end(entry, BLOCKED, path.reason, path.text)
+    if not path.hops and meter.open_attempt:
+        return _end(entry, UPGRADE, "", f"at {target}; an interrupted upgrade has no recorded end yet and is ended by a fresh look")
     if not path.hops:
         return _end(entry, CURRENT, "", f"already at {target}")
     entry["hops"] = [_hop(hop) for hop in path.hops]

@@ -67,6 +67,11 @@ def upgraded_by(transaction: Transaction, method: str) -> frozenset[str]:
     return frozenset(str(row["serial"]) for row in rows)
 
 
+def serials_without_end(transaction: Transaction) -> frozenset[str]:
+    """Serials of the meters with an open attempt."""
+    return frozenset(row["serial"] for row in transaction.rows("SELECT DISTINCT serial FROM attempt WHERE finished IS NULL", ()))
+
+
 def move(transaction: Transaction, attempt_id: str, state: str, detail: dict[str, Any], now: float) -> Attempt:
     """Go from recorded to triggered or not_started; the latter also ends it."""
     attempt = get(transaction, attempt_id)

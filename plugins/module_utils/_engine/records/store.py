@@ -208,6 +208,11 @@ class Records:
         with self._database.read() as transaction:
             return attempt_rows.upgraded_by(transaction, method)
 
+    def serials_without_end(self) -> frozenset[str]:
+        """Serials of all meters with an attempt whose end is not known, in one look."""
+        with self._database.read() as transaction:
+            return attempt_rows.serials_without_end(transaction)
+
     def begin_attempt(
         self,
         serial: str,

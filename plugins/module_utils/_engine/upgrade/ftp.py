@@ -186,7 +186,7 @@ class FtpSteps:
                 session.upload(Path(item.path), folder, item.name, item.sha256, progress)
                 if self.read_back:
                     self._read_back(session, folder, item, progress)
-        return {"files": [f"{folder}/{item.name}" for folder, item in self._in_order()], "tries": number, "bytes": done}
+        return {"files": [f"{folder}/{item.name}" for folder, item in self._in_order()], "tries": number, "bytes": sum(item.size for item in self.files)}
 
     def _read_back(self, session: FtpSession, folder: str, item: SendFile, progress: Callable[[int], None]) -> None:
         try:
