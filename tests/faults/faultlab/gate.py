@@ -46,6 +46,11 @@ class Gate:
             return self.lab.progress(self.name).get("phase") == "settling"
         return self.reached.is_set()
 
+    @property
+    def ftp_closed(self) -> bool:
+        """Whether the session that copied the archive said goodbye."""
+        return "closed" in self._marks
+
     def open(self) -> None:
         self.opened.set()
 

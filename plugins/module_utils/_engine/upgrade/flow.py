@@ -169,8 +169,10 @@ class Flow:
         job = self.job
 
         def take() -> Any:
-            self.hooks.guard("staging")
-            return self.ledger.acquire_slot(job.method, job.cap, job.lease_ttl, attempt_id)
+            slot = self.ledger.acquire_slot(job.method, job.cap, job.lease_ttl, attempt_id)
+            if slot is None:
+                self.hooks.guard("staging")
+            return slot
 
         try:
             return Waiter(self.clock).until("slot", take, job.lease_wait, interval=1.0)

@@ -199,6 +199,11 @@ def _still_old(state: Observation, look: Look, expected: Expected, limits: Limit
         state.note("failed_final", "the meter counts no restart since before the trigger")
         return
     idle = state.elapsed - state.progress_at
+    if look.status == "idle" and _restarted(state) and idle > limits.no_progress:
+        # It restarted for another reason (power), and the trigger was lost with it. Counted all the same (G-06).
+        state.outcome, state.reason = "failed_final", "upgrade_not_started"
+        state.note("failed_final", "the meter restarted and says that no upgrade ran since")
+        return
     if state.elapsed > limits.stall and idle > limits.no_progress:
         if not state.stalled:
             state.note("stalled", f"no progress for {idle:.0f} s")
