@@ -236,6 +236,21 @@ def test_old_instance_still_answers(lab: Lab) -> None:
     check_invariants(lab, ["m01"])
 
 
+@pytest.mark.requirement("F-15", "R-064", "R-065")
+def test_status_page_that_hangs_does_not_age_the_answer(lab: Lab) -> None:
+    """The old instance tells its version, then its page never comes: that old answer is no proof that nothing began."""
+    lab.up({"faults": {"F-15": {"seconds": 60}}})
+    gate = Gate(lab, "m01", "first_status")
+    try:
+        # Six real seconds are 360 of the meter's: longer than the whole window for a restart.
+        result = lab.start(lab.play(ports=gate.ports, timeouts={"connect": 10, "read": 6})).wait()["m01"]
+        assert gate.is_reached()
+    finally:
+        gate.close()
+    assert outcome(result) == ("verified", "") and result["restart"] == "observed"
+    check_invariants(lab, ["m01"])
+
+
 @pytest.mark.requirement("F-16", "R-143")
 def test_completed_but_version_unchanged(lab: Lab) -> None:
     """The page says completed, the registers decide."""

@@ -76,6 +76,8 @@ class Gate:
         if service == "http":
             if b"PM5500StartUpgrade" in data:
                 return self.boundary == "attempt_recorded"
+            if "triggered" in self._marks and self.boundary == "first_status":
+                return True
             if "restarted" in self._marks:
                 return self.boundary == "in_progress" or (self.boundary == "verifying" and "new" in self._marks)
             return False

@@ -212,8 +212,10 @@ class FtpSteps:
         waiter = Waiter(self.target.clock, lambda: self.hooks.guard("observing"))
 
         def look() -> bool | None:
-            seen = self._look(status_page)
+            reading = self._answer()
+            # The age of an answer is taken at once: a status page that hangs must not make an old answer look like a late one.
             observation.elapsed = self.target.clock.monotonic() - start
+            seen = self._look(reading, status_page)
             advance(observation, seen, wanted, deadlines)
             last = observation.timeline[-1] if observation.timeline else {"state": "triggered", "text": ""}
             self.hooks.phase(last["state"], observation.percent, last["text"])
@@ -227,10 +229,14 @@ class FtpSteps:
             status_page.close()
         return observation.as_dict()
 
-    def _look(self, status_page: _StatusPage) -> Look:
+    def _answer(self) -> Reading | None:
         try:
-            reading = self.identify()
+            return self.identify()
         except DeviceError:
+            return None
+
+    def _look(self, reading: Reading | None, status_page: _StatusPage) -> Look:
+        if reading is None:
             return Look(answered=False)
         status, processes, text = status_page.read()
         refusal = refusal_reason(self.profile, text) if status == "refused" else None
