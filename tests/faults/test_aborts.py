@@ -42,7 +42,7 @@ class Scene:
     def reach(self, terminal: Terminal | None) -> tuple[Run, list[int | None]]:
         run = self.lab.start(self.playbook(), via=terminal.start if terminal else None)
         for host, gate in self.gates.items():
-            until(gate.is_reached, 40, f"{host} at {self.boundary}: {self.lab.progress(host)}")
+            until(gate.is_reached, 60, lambda host=host: f"{host} at {self.boundary}: {self.lab.progress(host)}")
         return run, [worker_of(self.lab, host) for host in HOSTS]
 
     def released_by_patience(self, kind: str) -> bool:

@@ -79,7 +79,7 @@ class Gate:
             if "triggered" in self._marks and self.boundary == "first_status":
                 return True
             if "restarted" in self._marks:
-                return self.boundary == "in_progress" or (self.boundary == "verifying" and "new" in self._marks)
+                return self.boundary == "in_progress" or (self.boundary == "verifying" and self._has_new_version())
             return False
         return self._modbus()
 
@@ -94,9 +94,11 @@ class Gate:
                 return self.lab.progress(self.name).get("phase") == "restarting"
             if state["restarts"] > self._restarts and state["state"] != "silent":
                 self._marks.add("restarted")
-            if state["firmware"] == self._wanted:
-                self._marks.add("new")
         return False
+
+    def _has_new_version(self) -> bool:
+        """Asked when the status page is: the answer to the identity before it may have been the old or the new version."""
+        return bool(self._meter.state()["firmware"] == self._wanted)
 
     def _answered(self, service: str, data: bytes) -> None:
         if service == "http" and data.startswith(b"HTTP/1.1 302"):

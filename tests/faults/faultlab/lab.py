@@ -199,14 +199,14 @@ class Lab:
         return [event for event in self.events(host, "trigger_request") if event.get("authenticated")]
 
 
-def until(what: Callable[[], Any], seconds: float = 20, text: str = "") -> Any:
+def until(what: Callable[[], Any], seconds: float = 20, text: str | Callable[[], str] = "") -> Any:
     """The first true value of ``what``; fails the test when there is none in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := what():
             return found
         time.sleep(0.01)
-    raise AssertionError(f"not within {seconds} s: {text or what}")
+    raise AssertionError(f"not within {seconds} s: {text() if callable(text) else text}")
 
 
 def outcome(result: Mapping[str, Any]) -> tuple[str, str]:
