@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 
-from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, OrphanedError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.ftp import Reading, SendFile
 
@@ -93,10 +93,19 @@ class RemoteSteps:
             raise DeviceError("delegation", "transport_failed", text) from None
 
     def trigger(self) -> dict[str, Any]:
-        return dict(self._run("trigger"))
+        return dict(self._run_on("trigger"))
 
     def observe(self, state: Mapping[str, Any], expected: Mapping[str, Any], limits: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        return dict(self._run("observe", state=dict(state), expected=dict(expected), limits=dict(limits), seconds=seconds))
+        return dict(self._run_on("observe", state=dict(state), expected=dict(expected), limits=dict(limits), seconds=seconds))
+
+    def _run_on(self, step: str, **arguments: Any) -> Any:
+        """A step from the trigger on: a jump host that fails leaves the attempt open, for the next run to look at the meter."""
+        try:
+            return self._run(step, **arguments)
+        except DeviceError as error:
+            if error.stage != "delegation":
+                raise
+            raise OrphanedError(step, f"the jump host failed, the meter goes on ({error.text})") from None
 
     def find(self, serial: str) -> str | None:
         found = self._run("find", serial=serial)

@@ -218,3 +218,35 @@ def test_trouble_at_the_jump_host_is_one_clear_sentence_and_costs_nothing(jump_h
         assert words in result["msg"] and "\n" not in result["msg"], result["msg"]
         assert result["error"]["reason"] == reason
     assert open_records(str(tmp_path / "records.sqlite3"), "tester", read_only=True).slots_in_use("ftp") == 0
+
+
+@pytest.mark.requirement("R-043", "F-23", "invariant-c", "invariant-d")
+@pytest.mark.needs_debian("openssh-server", "openssh-client")
+def test_a_jump_host_that_fails_after_the_trigger_leaves_nothing_forgotten(
+    jump_host: Any, control: Path, tmp_path: Path, artifacts: Path
+) -> None:
+    """The way breaks while the meter works: no good end is claimed, and the next run looks before it does anything."""
+    records = artifacts / "records.sqlite3"
+    records.unlink(missing_ok=True)
+    packages.write(tmp_path / "firmware", [("PM5560", "2.9.9")])
+    jumps = jump_inventory(tmp_path / "inventory-jumps.yml", control, jump1={**jump_host.variables, "ansible_pipelining": True})
+    spec = {"name": "cut", "clock_factor": 30, "defaults": {"silence": 60, "process_time": 300}, "meters": [meter("m01")]}
+    task = firmware("2.9.9", tmp_path / "firmware", records, campaign="cut")
+    with Fleet(spec, tmp_path) as fleet:
+        cutter = threading.Thread(target=lambda: (fleet.meter("m01").wait("trigger_accepted", 120), jump_host.python.unlink()))
+        cutter.start()
+        cut = play(artifacts, [fleet.inventory, jumps], [{**task, "delegate_to": "jump1"}]).result("m01")
+        cutter.join()
+        ledger = open_records(str(records), "tester", read_only=True)
+        serial = str(fleet.meter("m01").state()["serial"])
+        assert cut["outcome"] == "interrupted" and "the jump host failed, the meter goes on" in cut["msg"]
+        assert cut["changed"] and not cut.get("unreachable") and "\n" not in cut["msg"]
+        (attempt,) = ledger.attempt_history(serial)
+        assert attempt.open, "its end is not known, so it has none"
+
+        after = play(artifacts, [fleet.inventory], [task]).result("m01")
+        assert after["outcome"] in ("verified", "verified_late", "current")
+        assert len(fleet.meter("m01").events("trigger_request")) == 2, "one asked for the login, one with it, and none by the second run"
+        assert fleet.events("violation") == []
+        (attempt,) = ledger.attempt_history(serial)
+        assert attempt.outcome in ("verified", "verified_late")

@@ -16,7 +16,7 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.gridops.metering.plugins.module_utils import _firmware_step
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.clock import SystemClock
-from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, InputError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, InputError, OrphanedError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Credential, Target, Timeouts
 from ansible_collections.gridops.metering.plugins.module_utils._engine.profiles.loader import load_profile
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.ftp import FtpSteps, Reading, SendFile
@@ -158,6 +158,30 @@ def test_a_way_that_breaks_is_a_reason_and_not_an_error_of_the_task(monkeypatch:
     with pytest.raises(DeviceError, match=r"App2\.out cannot be brought to the jump host: Connection closed by peer") as caught:
         wire.steps().stage()
     assert caught.value.reason == "transport_failed" and wire.sealed == [] and wire.cleaned == 1
+
+
+@pytest.mark.requirement("F-23", "invariant-d")
+@pytest.mark.parametrize("step", ["trigger", "observe", "identify"])
+def test_a_jump_host_that_fails_from_the_trigger_on_leaves_the_end_open(step: str) -> None:
+    """Before the trigger that is a reason to stop; after it nobody knows, and the next run has to look."""
+
+    def gone(sealed: str) -> dict[str, Any]:
+        raise DeviceError("delegation", "transport_failed", "the host jump1 cannot be reached")
+
+    wire = Wire()
+    steps = RemoteSteps(target(), None, [FILE], OPTIONS, gone, wire.copy, wire.clean)
+    arguments: dict[str, Any] = {"state": {}, "expected": {}, "limits": {}, "seconds": 60} if step == "observe" else {}
+    with pytest.raises(DeviceError if step == "identify" else OrphanedError, match="jump1 cannot be reached"):
+        getattr(steps, step)(**arguments)
+
+
+def test_a_fault_of_the_meter_stays_one_after_the_trigger(monkeypatch: pytest.MonkeyPatch) -> None:
+    def observe(self: FtpSteps, **_arguments: Any) -> dict[str, Any]:
+        raise DeviceError("web", "transport_failed", "x")
+
+    monkeypatch.setattr(FtpSteps, "observe", observe)
+    with pytest.raises(DeviceError):
+        Wire().steps().observe({}, {}, {}, 60)
 
 
 @pytest.mark.requirement("invariant-e")
