@@ -36,10 +36,10 @@ from metersim.testing import Fleet
 NAMES = ("App2.out", "PM5560_v2.9.9.fwa", "PM5561_v10.9.9.fwa", "PM5500StartUpgrade.shtml")
 
 CASES: dict[str, dict[str, Any]] = {
-    "verified": meter("verified"),
+    "verified": meter("verified", surface="b", http_auth="digest"),
     "current": meter("current", version="2.9.9"),
     "locked": meter("locked", "PM5561", "10.6.5", mid_lock=True),
-    "once": meter("once", surface="b", http_auth="digest", faults={"F-18": {"process": "webpages", "times": 1}}),
+    "failing": meter("failing", faults={"F-18": {"process": "webpages"}}, vars={"metering_retries": 0}),
     "refused": meter("refused", "PM5561", "10.6.5", attempts_used=2, attempts_hidden=8),
     "wrong-password": meter("wrong-password", vars={"metering_credentials": {"product_master": {"user": "user2", "password": f"{PASSWORD}-x"}}}),
 }
@@ -48,7 +48,7 @@ ENDS = {
     "verified": ("verified", ""),
     "current": ("current", ""),
     "locked": ("blocked", "mid_lock_enabled"),
-    "once": ("verified", ""),
+    "failing": ("failed_final", "upgrade_process_failed"),
     "refused": ("attempts_exhausted", "attempts_exhausted"),
     "wrong-password": ("blocked", "ftp_auth_failed"),
 }
@@ -157,7 +157,7 @@ def test_both_ways_give_the_same_for_every_case(jump_host: Any, control: Path, t
     assert all(one == other for one, other in same_told.values()), same_told
 
     ledger = open_records(str(artifacts / "records.sqlite3"), "tester", read_only=True)
-    for name, count in (("verified", 1), ("once", 2), ("locked", 0), ("current", 0)):
+    for name, count in (("verified", 1), ("failing", 1), ("locked", 0), ("current", 0)):
         for way in ways:
             attempts = ledger.attempt_history(str(serials[f"{way}-{name}"]))
             assert len(attempts) == count and not any(item.open for item in attempts), f"{way}-{name}"

@@ -304,6 +304,24 @@ def test_a_cut_in_the_middle_of_an_upload(scripted: Callable[..., Scripted], tmp
         assert reason_of(lambda: session.upload(big, "fw", "big.fwa", sha(big.read_bytes()), nothing)).reason == "transport_failed"
 
 
+@pytest.mark.requirement("R-060", "F-21", "F-04")
+@pytest.mark.parametrize(
+    ("answer", "reason"), [("552 full", "ftp_no_space"), ("452 full", "ftp_no_space"), ("451 disk", "transport_failed"), ("226 done", "transport_failed")]
+)
+def test_why_the_server_cut_the_data_is_read_where_it_says_so(
+    scripted: Callable[..., Scripted], tmp_path: Path, answer: str, reason: str
+) -> None:
+    """Found here: a card that filled up in the middle was reported as a broken connection, depending on who was faster."""
+    big = tmp_path / "big.fwa"
+    big.write_bytes(b"x" * (8 << 20))
+    server = scripted()
+    server.take, server.answers["AFTER STOR"] = 1000, answer
+    with FtpSession(target(server.port), ACCOUNT) as session:
+        error = reason_of(lambda: session.upload(big, "fw", "big.fwa", sha(big.read_bytes()), nothing))
+    assert error.reason == reason
+    assert error.device_text == ("" if answer.startswith("2") else answer)
+
+
 @pytest.mark.requirement("R-058")
 def test_a_server_that_does_not_tell_sizes_is_believed(scripted: Callable[..., Scripted], source: Path) -> None:
     server = scripted(size="502 not implemented")

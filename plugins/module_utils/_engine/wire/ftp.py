@@ -143,12 +143,25 @@ class FtpSession:
             except ftplib.Error as error:
                 raise _refused(error, folder, name) from None
             except (OSError, EOFError) as error:
+                refusal = self._refusal() if isinstance(error, ConnectionError) else None
+                if refusal is not None:
+                    raise _refused(refusal, folder, name) from None
                 raise DeviceError("copy", "transport_failed", f"{name}: {_why(error)}") from None
         if digest.hexdigest() != sha256:
             raise DeviceError("copy", "artifact_hash_mismatch", f"{name} changed on disk while it was sent")
         told = self.size(folder, name)
         if told is not None and told != sent:
             raise DeviceError("copy", "upload_incomplete", f"{name}: {sent} bytes were sent, the meter has {told}")
+
+    def _refusal(self) -> ftplib.Error | None:
+        """Why the server cut the data connection, where it says so on the other one: a full card does (R-060)."""
+        try:
+            self._ftp.voidresp()
+        except ftplib.Error as error:
+            return error
+        except (OSError, EOFError):
+            pass
+        return None
 
     def read_back(self, folder: str, name: str, sha256: str, progress: Progress) -> None:
         """Read a copied file back and compare its hash (R-057); a server that refuses reading raises upload_unreadable."""
