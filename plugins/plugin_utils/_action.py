@@ -130,6 +130,13 @@ class MeterAction(ActionBase):
             result.update(internal_error(exc, self.stage))
         return self._finish(result, params)
 
+    def cleanup(self, force: bool = False) -> None:
+        """Core's clean-up on the delegate; when the way there is gone, that must not take the place of the result."""
+        try:
+            super().cleanup(force)
+        except AnsibleError as exc:
+            self._display.vv(f"nothing could be removed on the delegate: {_one_line(exc)}")
+
     def build_params(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Task arguments, else ``metering_<option>``, else the default; validated. Raises OptionError."""
         given: dict[str, Any] = {}

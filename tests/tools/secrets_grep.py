@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The gridops.metering authors
 """Look for planted passwords in everything that a test run left behind.
 
-Every password of tests and demo holds the word ``canary``. Logs, results, ledgers, journals, plans and playbook outputs are kept
+Every password of tests and demo holds the word ``canary`` and a dash (a rollout has canaries of its own). Logs, results, ledgers, journals, plans and playbook outputs are kept
 under ``$METERING_TEST_ARTIFACTS`` (``build/test-artifacts``) and searched as bytes, in the encodings a secret could hide in.
 Inputs that hold passwords by nature (inventories, fleet files) are left out by name. The find is reported by file and offset, never shown.
 """
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-MARKER = "canary"
+MARKER = "canary-"
 INPUTS = ("inventory*.yml", "inventory*.yaml", "fleet*.yml", "fleet*.yaml")
 CHUNK = 1 << 20
 

@@ -218,6 +218,11 @@ def test_a_bad_manifest_is_one_sentence(tmp_path: Path, change: Change, named: s
         (b"packages: !!python/object/apply:os.system ['true']", "valid YAML"),
         (b"\xff\xfe\x00", "not UTF-8"),
         (b"packages: [{id: a, id: b}]", "line 1"),
+        (b"? [1]\n: x", "a key is a list"),
+        (b"packages: 2026-13-45", "month must be in 1..12"),
+        (b"[" * 3000, "nested too deeply"),
+        (b"packages: []\n1: a\nb: c", "'1'"),
+        (b"packages: [{1: a, b: c}]", "'1'"),
     ],
 )
 def test_a_file_that_is_no_manifest_is_one_sentence(tmp_path: Path, content: bytes, words: str) -> None:

@@ -84,6 +84,13 @@ class Hooks:
             raise OrphanedError(stage)
 
 
+def _given(answer: Any) -> Any:
+    """An answer of the script, or the fault that stands in its place."""
+    if isinstance(answer, DeviceError):
+        raise answer
+    return answer
+
+
 class Steps:
     """A meter as a script: each answer may be replaced, and everything is written down with the ledger's state."""
 
@@ -104,10 +111,7 @@ class Steps:
 
     def identify(self) -> Reading:
         self._write("read")
-        answer = self.readings.pop(0) if self.readings else BEFORE
-        if isinstance(answer, DeviceError):
-            raise answer
-        return answer
+        return _given(self.readings.pop(0) if self.readings else BEFORE)
 
     def lock(self) -> str:
         self._write("lock")
@@ -115,10 +119,7 @@ class Steps:
 
     def stage(self) -> dict[str, Any]:
         self._write("copy")
-        answer = self.staged.pop(0) if self.staged else {"files": ["www/x"], "tries": 1, "bytes": 30}
-        if isinstance(answer, DeviceError):
-            raise answer
-        return answer
+        return _given(self.staged.pop(0) if self.staged else {"files": ["www/x"], "tries": 1, "bytes": 30})
 
     def trigger(self) -> dict[str, Any]:
         self._write("trigger")
@@ -154,7 +155,7 @@ class World:
         self.allowed: Callable[[], str] = lambda: ""
 
     def run(self, job: Job = JOB, resume: bool = False) -> HopResult:
-        flow = Flow(job, self.steps, self.ledger, self.clock, self.hooks, lambda: self.allowed(), 1.0)
+        flow = Flow(job, self.steps, self.ledger, self.clock, self.hooks, self.allowed, 1.0)
         return flow.run(resume) if resume else flow.run()
 
     def attempts(self) -> list[Attempt]:

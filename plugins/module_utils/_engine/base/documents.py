@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import platform
+from collections.abc import Hashable
 from typing import Any
 
 from .errors import DependencyError, InputError
@@ -37,6 +38,8 @@ def _no_duplicates(loader: Any, node: yaml.MappingNode, deep: bool = False) -> d
     seen: set[Any] = set()
     for key_node, _value in node.value:
         key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, Hashable):
+            raise yaml.constructor.ConstructorError(None, None, "a key is a list or a mapping", key_node.start_mark)
         if key in seen:
             raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", key_node.start_mark)
         seen.add(key)
@@ -53,6 +56,9 @@ def parse_yaml(text: str, what: str, rule: str) -> Any:
         line = mark.line + 1 if mark else 0
         problem = getattr(error, "problem", None) or "it cannot be parsed"
         raise InputError(what, f"line {line}", f"valid YAML ({problem})", rule) from None
+    except (ValueError, RecursionError) as error:  # a date that does not exist; brackets without an end
+        problem = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
+        raise InputError(what, "the text", f"valid YAML ({problem})", rule) from None
 
 
 def check(document: Any, schema: dict[str, Any], what: str, rule: str) -> None:
@@ -68,9 +74,9 @@ def _sentence(error: ValidationError, what: str, rule: str) -> InputError:
         where += f"[{step}]" if isinstance(step, int) else f".{step}" if where != what else f": {step}"
     accepted = error.schema.get("x-accepted", "another value") if isinstance(error.schema, dict) else "another value"
     if error.validator == "required":
-        return InputError(where, sorted(error.instance), f"the key {_missing(error)} as well", _rule(error, rule))
+        return InputError(where, sorted(map(str, error.instance)), f"the key {_missing(error)} as well", _rule(error, rule))
     if error.validator == "additionalProperties":
-        extra = sorted(set(error.instance) - set(error.schema["properties"]))
+        extra = sorted(map(str, set(error.instance) - set(error.schema["properties"])))
         return InputError(where, extra[0], "one of the keys " + ", ".join(sorted(error.schema["properties"])), _rule(error, rule))
     shown = error.instance if isinstance(error.instance, (str, int, float, bool, type(None))) else type(error.instance).__name__
     return InputError(where, shown, str(accepted), _rule(error, rule))
