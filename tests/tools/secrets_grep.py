@@ -2,8 +2,9 @@
 # Copyright: (c) 2026, The gridops.metering authors
 """Look for planted passwords in everything that a test run left behind.
 
-Every password of tests and demo holds the word ``canary`` and a dash (a rollout has canaries of its own). Logs, results, ledgers, journals, plans and playbook outputs are kept
-under ``$METERING_TEST_ARTIFACTS`` (``build/test-artifacts``) and searched as bytes, in the encodings a secret could hide in.
+Every password of tests and demo holds the word ``canary`` and a dash (a rollout has canaries of its own). Logs, results, ledgers,
+journals, plans and playbook outputs are kept under ``$METERING_TEST_ARTIFACTS`` (``build/test-artifacts``) and searched as bytes, in
+the encodings a secret could hide in.
 Inputs that hold passwords by nature (inventories, fleet files) are left out by name. The find is reported by file and offset, never shown.
 """
 
