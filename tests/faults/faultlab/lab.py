@@ -174,7 +174,8 @@ class Lab:
     def _environment(self, results: Path) -> dict[str, str]:
         config = self.tmp / "ansible.cfg"
         config.write_text("[defaults]\n", encoding="utf-8")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "GRIDOPS_"))}
+        kept = {"PYTHONUNBUFFERED": "1"}  # the tests read the output while it runs
+        kept |= {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "GRIDOPS_"))}
         return kept | {
             "ANSIBLE_CONFIG": str(config),
             "ANSIBLE_HOME": str(self.tmp / "ansible"),
