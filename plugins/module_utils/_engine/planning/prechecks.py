@@ -232,7 +232,7 @@ def _role(now: Situation) -> Precheck:
 def _ip_mode(now: Situation) -> Precheck:
     rules, name, reason = ("R-032", "G-09"), "ip_mode_stored", "ip_mode_not_stored"
     mode, attested = now.ip_mode, now.attest.get("ip_mode")
-    if mode == "unknown" and attested in ("stored", "dhcp", "other"):
+    if mode == "unknown" and attested is not None:
         return Precheck(name, ATTESTED if attested == "stored" else FAIL, False, reason, f"IP address acquisition mode: {attested}", rules)
     if mode == "unknown":
         return Precheck(name, UNKNOWN, False, reason, "the IP mode cannot be read; with DHCP the address may change during the upgrade", rules)
