@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
-"""The command ``metersim``: up, status, down, packages."""
+"""The command ``metersim``: up, status, down, packages, ping, tool."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from metersim import __version__, packages, spec
+from metersim import __version__, packages, ping, spec
 from metersim.spec import StartError
 
 READY = "ready.json"
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     down.set_defaults(run=_down)
     for command in (up, status, down):
         command.add_argument("--state", type=Path, default=Path(".metersim"), help="folder of the running fleet (default .metersim)")
+    ping.add_arguments(commands.add_parser("ping", help="whether a meter answers to ICMP: exit status 0 or 1"))
     packages.add_arguments(commands.add_parser("packages", help="make sample firmware packages"))
     return parser
 

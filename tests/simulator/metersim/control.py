@@ -54,6 +54,18 @@ async def _power_on(fleet: Fleet, meter: Meter, args: dict[str, Any]) -> None:
 async def _set_firmware(fleet: Fleet, meter: Meter, args: dict[str, Any]) -> None:
     meter.previous, meter.firmware = meter.firmware, tables.parse_version(str(args.get("version", "")))
     meter.changed()
+    await meter.refresh()
+
+
+async def _end_sessions(fleet: Fleet, meter: Meter, args: dict[str, Any]) -> None:
+    meter.sessions.drop("operator")
+
+
+async def _write(fleet: Fleet, meter: Meter, args: dict[str, Any]) -> None:
+    """F-20: somebody else writes to the meter now."""
+    meter.record("foreign_write")
+    if meter.state == "upgrading":
+        meter.job.spoiled = "writer"
 
 
 async def _set_address(fleet: Fleet, meter: Meter, args: dict[str, Any]) -> None:
@@ -75,12 +87,12 @@ async def _set_latency(fleet: Fleet, meter: Meter, args: dict[str, Any]) -> None
 
 async def _ftp_on(fleet: Fleet, meter: Meter, args: dict[str, Any]) -> None:
     meter.ftp_enabled = True
-    await meter.refresh_ftp()
+    await meter.refresh()
 
 
 async def _ftp_off(fleet: Fleet, meter: Meter, args: dict[str, Any]) -> None:
     meter.ftp_enabled = False
-    await meter.refresh_ftp()
+    await meter.refresh()
 
 
 ACTIONS: dict[str, Action] = {
@@ -96,6 +108,8 @@ ACTIONS: dict[str, Action] = {
     "set_latency": _set_latency,
     "ftp_on": _ftp_on,
     "ftp_off": _ftp_off,
+    "end_sessions": _end_sessions,
+    "foreign_write": _write,
 }
 
 
@@ -116,6 +130,7 @@ class Control:
                 web.get("/meters", self._meters),
                 web.get("/meters/{name}", self._meter),
                 web.get("/meters/{name}/events", self._meter_events),
+                web.get("/meters/{name}/certificate", self._certificate),
                 web.put("/meters/{name}/faults", self._faults),
                 web.post("/meters/{name}/actions", self._action),
                 web.get("/events", self._events),
@@ -150,6 +165,12 @@ class Control:
     async def _meter_events(self, request: web.Request) -> web.Response:
         return web.json_response(self._fleet.journal.of(self._find(request).name, _after(request)))
 
+    async def _certificate(self, request: web.Request) -> web.Response:
+        from metersim.certs import now_shown  # heavy import; bulk fleets do without
+
+        certificate = now_shown(self._find(request))
+        return web.json_response({"fingerprint": certificate.fingerprint, "pem": certificate.pem.decode()})
+
     async def _events(self, request: web.Request) -> web.Response:
         return web.json_response(self._fleet.journal.all(_after(request)))
 
@@ -163,7 +184,7 @@ class Control:
     async def _faults(self, request: web.Request) -> web.Response:
         meter = self._find(request)
         meter.set_faults(faults.normalise(await _body(request), f"meter {meter.name}"))
-        await meter.refresh_ftp()
+        await meter.refresh()
         return web.json_response(meter.summary())
 
     async def _action(self, request: web.Request) -> web.Response:

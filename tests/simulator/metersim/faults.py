@@ -13,6 +13,8 @@ CATALOGUE: dict[str, dict[str, tuple[Any, Any]]] = {
     "F-01": {},
     "F-03": {"silence": (float, 20.0), "times": (int, 1)},
     "F-04": {"after": (int, 1024), "file": (str, ".fwa"), "down": (float, 10.0), "times": (int, 1)},
+    "F-05": {"upload": (float, 10.0), "process": (float, 2.0)},
+    "F-06": {"seconds": (float, 600.0), "times": (int, 1)},
     "F-07": {"mode": (("flip", "truncate"), "flip"), "file": (str, ".fwa"), "times": (int, 0)},
     "F-10": {"times": (int, 0), "text": (str, "")},
     "F-11": {"hidden": (int, 10)},
@@ -22,13 +24,25 @@ CATALOGUE: dict[str, dict[str, tuple[Any, Any]]] = {
     "F-15": {"seconds": (float, 10.0)},
     "F-16": {},
     "F-18": {
-        "process": (("communications_card", "operating_system", "language_files", "webpages"), "operating_system"),
+        "process": (
+            ("communications_card", "operating_system", "language_files", "webpages", "compatibility_check", "restart"),
+            "operating_system",
+        ),
         "times": (int, 0),
         "text": (str, ""),
     },
+    "F-19": {},
+    "F-20": {"mode": (("connections", "writer"), "connections"), "times": (int, 1)},
     "F-21": {"mode": (("disabled", "space_full", "layout"), "disabled")},
+    "F-25": {"offset": (int | float, 86400)},
     "F-30": {"mode": (("web_master", "web_denied"), "web_master")},
-    "F-37": {"where": (("status", "role", "modbus", "fc43", "all"), "status"), "kind": (("html", "non_ascii", "huge"), "html")},
+    "F-31": {"mode": (("tls1.0", "tls1.1", "expired", "changed", "wrong_host", "changed_after_upgrade"), "expired")},
+    "F-32": {"mode": (("redirect", "elsewhere", "port", "disabled"), "redirect"), "port": (int, 8081), "to": (str, "127.0.0.9")},
+    "F-36": {"after": (float, 86400.0), "mode": (("dead", "revert"), "revert"), "times": (int, 1)},
+    "F-37": {
+        "where": (("status", "role", "login", "upload", "apply", "settings", "modbus", "fc43", "all"), "status"),
+        "kind": (("html", "non_ascii", "huge"), "html"),
+    },
     "F-40": {"registers": (list, [])},
 }
 
@@ -68,13 +82,15 @@ def _value(value: Any, kind: Any, where: str) -> Any:
         if value not in kind:
             raise ValueError(f"{where} must be one of {', '.join(kind)}, not '{value}'")
         return value
+    if kind == int | float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
         return float(value)
     if kind is int and isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     if kind in (str, list) and isinstance(value, kind):
         return value
-    words = {float: "a number of seconds", int: "a whole number", str: "text", list: "a list"}
+    words = {float: "a number from 0", int | float: "a number of seconds", int: "a whole number", str: "text", list: "a list"}
     raise ValueError(f"{where} must be {words[kind]}, not '{value}'")
 
 

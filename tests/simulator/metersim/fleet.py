@@ -61,6 +61,7 @@ class Fleet:
             from metersim.web import WebService
 
             meter.services["http"] = WebService(meter)
+            meter.services["https"] = WebService(meter, secure=True)
 
     async def stop(self) -> None:
         """Close everything."""

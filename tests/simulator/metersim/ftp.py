@@ -25,8 +25,9 @@ from pyftpdlib.handlers import DTPHandler, FTPHandler  # type: ignore[import-unt
 from pyftpdlib.ioloop import IOLoop  # type: ignore[import-untyped]
 from pyftpdlib.servers import FTPServer  # type: ignore[import-untyped]
 
-from metersim import packages
+from metersim import packages, storage
 from metersim.meter import Meter
+from metersim.storage import LinkCutError
 
 LOG = logging.getLogger("pyftpdlib")
 READ = "elr"
@@ -124,10 +125,6 @@ class CardFullError(OSError):
     """No space left on the card."""
 
 
-class LinkCutError(OSError):
-    """F-04 strikes in the middle of an upload."""
-
-
 class CardFile:
     """A file being written to the card: counts space, hashes, breaks when told."""
 
@@ -136,7 +133,7 @@ class CardFile:
         self.name = path
         self._meter = meter
         self._left = meter.free_space()
-        self._cut = _cut_after(meter, Path(path).name)
+        self._cut = storage.cut_after(meter, Path(path).name)
         self._written = 0
         self._hash = hashlib.sha256() if mode.startswith("w") else None
 
@@ -171,14 +168,6 @@ class CardFile:
     def close(self) -> None:
         """As a file's."""
         self._file.close()
-
-
-def _cut_after(meter: Meter, name: str) -> int | None:
-    fault = meter.faults.get("F-04")
-    if not fault or not name.endswith(fault["file"]):
-        return None
-    fault = meter.take("F-04")
-    return int(fault["after"]) if fault else None
 
 
 class CardData(DTPHandler):  # type: ignore[misc]
@@ -269,7 +258,7 @@ class CardHandler(FTPHandler):  # type: ignore[misc]
         card = self.last_file
         digest = card.digest if card and card.name == file else ""
         self.meter.record("ftp_stored", path=self._card_path(file), size=Path(file).stat().st_size, sha256=digest, user=self.username)
-        _spoil(self.meter, Path(file))
+        storage.spoil(self.meter, Path(file))
         if file.endswith(".fwa"):
             self.meter.lock_when("after_upload")
 
@@ -277,25 +266,6 @@ class CardHandler(FTPHandler):  # type: ignore[misc]
         """Record a transfer that broke off."""
         size = Path(file).stat().st_size if Path(file).exists() else 0
         self.meter.record("ftp_incomplete", path=self._card_path(file), size=size)
-
-
-def _spoil(meter: Meter, path: Path) -> None:
-    """F-07: what is stored is not what was sent."""
-    fault = meter.faults.get("F-07")
-    if not fault or not path.name.endswith(fault["file"]):
-        return
-    fault = meter.take("F-07")
-    if not fault:
-        return
-    size = path.stat().st_size
-    with path.open("r+b") as file:
-        if fault["mode"] == "truncate":
-            file.truncate(size * 3 // 4)
-            return
-        file.seek(size // 2)
-        byte = file.read(1)
-        file.seek(size // 2)
-        file.write(bytes([byte[0] ^ 0x08]) if byte else b"")
 
 
 class FtpService:

@@ -16,8 +16,9 @@ from typing import Any, Protocol
 from metersim import faults, registers, tables
 from metersim.clock import FleetClock
 from metersim.journal import Event, Journal
-from metersim.spec import MeterSpec
-from metersim.surfaces import SURFACES, Surface
+from metersim.sessions import Sessions
+from metersim.spec import USUAL_PORTS, MeterSpec
+from metersim.surfaces import NEW_SURFACES, SURFACES, Surface
 
 DEFAULT_ACCOUNTS = {
     "web_master": {"user": "user1", "password": "pass1"},
@@ -54,6 +55,18 @@ class Job:
     steps: list[Step] = field(default_factory=list)
     target: tables.Version | None = None
     spoiled: str = ""
+    method: str = "ftp"
+    when: datetime | None = None
+
+
+@dataclass
+class Image:
+    """An uploaded ``.sedp`` that waits to be applied."""
+
+    path: Path
+    name: str
+    size: int
+    sha256: str
 
 
 class Meter:
@@ -89,7 +102,13 @@ class Meter:
         self.hidden = spec.attempts_hidden
         self.ftp_enabled = spec.ftp
         self.latency = spec.latency
-        self.surface: Surface = SURFACES[spec.surface]
+        self.ip_mode = spec.ip_mode
+        self.web_ports = dict(spec.web_ports)
+        self.http_redirect = spec.surface == "a" if spec.http_redirect is None else spec.http_redirect
+        self.certificates = 0
+        self.sessions = Sessions(self)
+        self.image_file: Image | None = None
+        self.ticket: tuple[str, float] = ("", 0.0)
         self.state = "idle"
         self.job = Job(message=self.surface.texts["none"])
         self.logins = {"ftp": {"ok": 0, "failed": 0}, "http": {"ok": 0, "failed": 0}}
@@ -117,19 +136,34 @@ class Meter:
         return tables.generation(self.model, self.firmware)
 
     @property
+    def surface(self) -> Surface:
+        """How the meter looks from outside with its present firmware."""
+        return (NEW_SURFACES if self.generation == tables.NEW else SURFACES)[self.spec.surface]
+
+    @property
     def mac(self) -> str:
         """Invented from the serial number, capitals without colons."""
         return f"0080F4{self.serial & 0xFFFFFF:06X}"
 
     def accounts(self) -> dict[str, dict[str, str]]:
         """Role to user and password: the file's, else the factory's."""
-        if self.generation == tables.LEGACY:
-            return {
-                **DEFAULT_ACCOUNTS,
-                **{role: self.spec.accounts[role] for role in self.spec.accounts if role not in ("administrator", "guest")},
-            }
-        factory = {"administrator": {"user": "Administrator", "password": self.mac}, "guest": {"user": "Guest", "password": "Powerlogic@1"}}
-        return {**factory, **{role: self.spec.accounts[role] for role in self.spec.accounts if role in factory}}
+        return self.old_accounts() if self.generation == tables.LEGACY else self.new_accounts()
+
+    def old_accounts(self) -> dict[str, dict[str, str]]:
+        """Accounts with old firmware."""
+        given = self.spec.accounts
+        return {**DEFAULT_ACCOUNTS, **{role: given[role] for role in given if role not in ("administrator", "guest")}}
+
+    def new_accounts(self) -> dict[str, dict[str, str]]:
+        """Accounts with new firmware; a meter that had old firmware may keep its logins."""
+        accounts = {
+            "administrator": {"user": "Administrator", "password": self.mac},
+            "guest": {"user": "Guest", "password": "Powerlogic@1"},
+        }
+        if self.spec.keep_accounts and tables.generation(self.model, self.spec.firmware) == tables.LEGACY:
+            old = self.old_accounts()
+            accounts = {"administrator": old["product_master"], "guest": old["web_master"]}
+        return {**accounts, **{role: self.spec.accounts[role] for role in self.spec.accounts if role in accounts}}
 
     def role_of(self, user: str, password: str) -> str | None:
         """The role of a correct login, None for a wrong one."""
@@ -141,8 +175,8 @@ class Meter:
     def effective_role(self, role: str) -> str:
         """F-30: the account everybody takes for a Product Master is none."""
         fault = self.faults.get("F-30")
-        if fault and fault["mode"] == "web_master" and role == "product_master":
-            return "web_master"
+        if fault and fault["mode"] == "web_master":
+            return {"product_master": "web_master", "administrator": "guest"}.get(role, role)
         return role
 
     def lock_words(self) -> tuple[int, int]:
@@ -152,8 +186,9 @@ class Meter:
         return self.surface.lock_closed if self.locked else self.surface.lock_open
 
     def wall(self) -> datetime:
-        """The meter's calendar."""
-        return self.clock.wall()
+        """The meter's calendar; F-25 sets it wrong."""
+        fault = self.faults.get("F-25")
+        return self.clock.wall() + timedelta(seconds=fault["offset"] if fault else 0)
 
     def operation_seconds(self) -> float:
         """Operation timer: cumulative, not since boot."""
@@ -178,7 +213,7 @@ class Meter:
         return {
             "name": self.name,
             "address": self.address,
-            "ports": {key: self.ports[key] for key in self.spec.services},
+            "ports": {name: self.port(name) for name in self.services if self.wants(name)},
             "model": self.model,
             "firmware": self.firmware_text,
             "previous_firmware": tables.version_text(self.previous) if self.previous else None,
@@ -189,7 +224,11 @@ class Meter:
             "attempts": self.attempts,
             "attempts_limit": tables.attempt_limit(self.model, self.firmware),
             "restarts": self.restarts,
-            "ip_mode": self.spec.ip_mode,
+            "ip_mode": self.ip_mode,
+            "web_ports": self.web_ports,
+            "http_redirect": self.http_redirect,
+            "sessions": self.sessions.count(),
+            "icmp": self.state not in ("silent", "dead") and "F-19" not in self.faults,
             "ftp": self.ftp_enabled,
             "connections": self.connections,
             "logins": self.logins,
@@ -240,17 +279,32 @@ class Meter:
         if service == "ftp":
             fault = self.faults.get("F-21")
             return self.ftp_enabled and not (fault and fault["mode"] == "disabled")
+        if service in USUAL_PORTS:
+            fault = self.faults.get("F-32")
+            if fault and fault["mode"] == "disabled":
+                return False
+            return service == "http" or self.generation == tables.NEW
         return True
+
+    def port(self, service: str) -> int:
+        """The port a service really has: the fleet's, unless the meter's own web port was changed."""
+        fault = self.faults.get("F-32")
+        main = "https" if self.generation == tables.NEW else "http"
+        if fault and fault["mode"] == "port" and service == main:
+            return int(fault["port"])
+        if service in USUAL_PORTS and self.web_ports[service] != USUAL_PORTS[service]:
+            return self.web_ports[service]
+        return self.ports[service]
 
     async def open(self) -> None:
         """Open all ports. Raises OSError naming the address."""
         for name, service in self.services.items():
             if self.wants(name):
                 try:
-                    await service.start(self.address, self.ports[name])
+                    await service.start(self.address, self.port(name))
                 except OSError as exc:
                     why = os.strerror(exc.errno) if exc.errno else str(exc)
-                    raise OSError(exc.errno, f"{self.address}:{self.ports[name]} ({name}): {why}") from exc
+                    raise OSError(exc.errno, f"{self.address}:{self.port(name)} ({name}): {why}") from exc
 
     async def close(self) -> None:
         """Close all ports and drop all connections: real silence."""
@@ -258,15 +312,15 @@ class Meter:
             await service.stop()
         self.connections = 0
 
-    async def refresh_ftp(self) -> None:
-        """Open or close the FTP port after a setting has changed."""
-        service = self.services.get("ftp")
-        if service is None or self.state in ("silent", "dead"):
+    async def refresh(self) -> None:
+        """Open, close or move ports after a setting or a fault has changed."""
+        if self.state in ("silent", "dead"):
             return
-        if self.wants("ftp"):
-            await service.start(self.address, self.ports["ftp"])
-        else:
-            await service.stop()
+        for name, service in self.services.items():
+            if not self.wants(name):
+                await service.stop()
+            elif name != "modbus":
+                await service.start(self.address, self.port(name))
 
     async def shutdown(self) -> None:
         """End of the simulation."""
@@ -292,10 +346,13 @@ class Meter:
         """Close everything."""
         self.state = "silent"
         self.record("silence_begin")
+        self.sessions.drop("restart")
         await self.close()
 
     async def come_back(self, cause: str, state: str = "idle") -> None:
         """Open everything again, at the new address if there is one."""
+        if not self.upgrade_task:
+            self.image_file = None
         self.restarts += 1
         self.last_restart = self.wall()
         self.reset_cause = 1 if cause == "power" else 2
@@ -330,7 +387,7 @@ class Meter:
 
     async def renew_lease(self) -> None:
         """F-13: with DHCP a restart may bring another address."""
-        if self.spec.ip_mode != "dhcp":
+        if self.ip_mode != "dhcp":
             return
         fault = self.take("F-13")
         if not fault:
@@ -348,9 +405,10 @@ class Meter:
             return
         task.cancel()
         self.upgrade_task = None
+        self.image_file = None
         self.journal.end_progress(self.name)
         self.job.result = "failed"
-        self.job.message = self.surface.texts["failed"]
+        self.job.message = self.surface.texts["failed"] or self.surface.texts["process"]
         self.record("upgrade_done", ok=False, version=self.firmware_text)
 
     async def die(self, inside_upgrade: bool = False) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import hmac
 import json
 import random
 from dataclasses import dataclass
@@ -26,6 +27,11 @@ PARTS = ("comm_card", "firmware", "trigger_page")
 TRIGGER_PAGE = "PM5500StartUpgrade.shtml"
 CARD_FILE = "App2.out"
 DIGEST = 32
+SUFFIX = ".sedp"
+# Plays the vendor's signing key. Everybody may know it: these packages are fiction.
+VENDOR_KEY = b"metersim plays the vendor"
+METHODS = ("ftp", "web", "tool")
+CHUNK = 1024 * 1024
 
 
 class PackageError(ValueError):
@@ -39,6 +45,8 @@ class Head:
     part: str
     models: tuple[str, ...]
     version: tables.Version
+    name: str = ""
+    tool: str = ""
 
 
 def seal(part: str, models: list[str], version: str, size: int) -> bytes:
@@ -61,6 +69,48 @@ def open_sealed(raw: bytes) -> Head:
         raise PackageError("head is not readable") from exc
 
 
+def seal_signed(name: str, models: list[str], version: str, size: int, tool: str = "", key: bytes = VENDOR_KEY) -> bytes:
+    """A ``.sedp`` of about ``size`` bytes; its last 32 bytes play the signature."""
+    words = {"models": models, "name": name, "part": "package", "tool": tool, "version": version}
+    head = MAGIC + json.dumps(words, sort_keys=True).encode() + b"\n"
+    body = head + random.Random(f"{name}-{models}-{version}").randbytes(max(0, size - len(head) - DIGEST))
+    return body + hmac.digest(key, body, "sha256")
+
+
+def open_signed(path: Path) -> Head:
+    """Check a ``.sedp``. Raises PackageError when it is damaged, unsigned or not ours."""
+    head = read_head(path)
+    left = path.stat().st_size - DIGEST
+    mac = hmac.new(VENDOR_KEY, digestmod="sha256")
+    with path.open("rb") as file:
+        while left > 0 and (chunk := file.read(min(CHUNK, left))):
+            mac.update(chunk)
+            left -= len(chunk)
+        if not hmac.compare_digest(mac.digest(), file.read(DIGEST)):
+            raise PackageError("signature is wrong")
+    return head
+
+
+def read_head(path: Path) -> Head:
+    """What a ``.sedp`` says about itself, unchecked. Raises PackageError when that is not readable."""
+    with path.open("rb") as file:
+        if file.readline(len(MAGIC)) != MAGIC:
+            raise PackageError("not a metersim package")
+        line = file.readline(65536)
+    try:
+        words = json.loads(line)
+        if words["part"] != "package":
+            raise PackageError("not a .sedp package")
+        return Head("package", tuple(words["models"]), tables.parse_version(words["version"]), str(words["name"]), str(words["tool"]))
+    except (ValueError, KeyError, TypeError) as exc:
+        raise PackageError("head is not readable") from exc
+
+
+def sedp_name(model: str, version: str) -> str:
+    """An invented pattern; the real one is not public."""
+    return f"{model}_v{version}{SUFFIX}"
+
+
 def firmware_name(model: str, version: str) -> str:
     """The documented name pattern of the archive (R-038)."""
     return f"{model}_v{version}.fwa"
@@ -80,12 +130,7 @@ def make(folder: Path, model: str, version: str, size: int = 200_000, corrupt: s
     name = f"{model.lower()}-{version}" + (f"-{corrupt}" if corrupt else "")
     place = folder / name
     place.mkdir(parents=True, exist_ok=True)
-    archive = seal("firmware", [model], version, size)
-    if corrupt == "flip":
-        middle = len(archive) // 2
-        archive = archive[:middle] + bytes([archive[middle] ^ 0x10]) + archive[middle + 1 :]
-    elif corrupt == "truncate":
-        archive = archive[: len(archive) * 3 // 4]
+    archive = _spoiled(seal("firmware", [model], version, size), corrupt)
     contents = (
         (CARD_FILE, "comm_card", seal("comm_card", [model], version, max(4096, size // 8))),
         (firmware_name(model, version), "firmware", archive),
@@ -107,7 +152,50 @@ def make(folder: Path, model: str, version: str, size: int = 200_000, corrupt: s
     }
 
 
-def write(folder: Path, wanted: list[tuple[str, str]], size: int = 200_000, corrupt: str = "") -> Path:
+def _spoiled(raw: bytes, corrupt: str) -> bytes:
+    if corrupt == "flip":
+        middle = len(raw) // 2
+        return raw[:middle] + bytes([raw[middle] ^ 0x10]) + raw[middle + 1 :]
+    return raw[: len(raw) * 3 // 4] if corrupt == "truncate" else raw
+
+
+def make_signed(
+    folder: Path, model: str, version: str, method: str, size: int = 200_000, corrupt: str = "", tool: str = "3.8"
+) -> dict[str, Any]:
+    """Write one ``.sedp`` below ``folder`` and return its manifest entry; web and tool share the file.
+
+    ``corrupt`` is ``flip``, ``truncate`` or ``unsigned``.
+    """
+    tail = f"-{corrupt}" if corrupt else ""
+    place = folder / f"{model.lower()}-{version}-sedp{tail}"
+    place.mkdir(parents=True, exist_ok=True)
+    name = sedp_name(model, version)
+    key = b"somebody else" if corrupt == "unsigned" else VENDOR_KEY
+    raw = _spoiled(seal_signed(name, [model], version, size, tool, key), corrupt)
+    (place / name).write_bytes(raw)
+    entry = {
+        "id": f"{model.lower()}-{version}-{method}{tail}",
+        "family": "pm5000",
+        "models": [model],
+        "version": version,
+        "method": method,
+        "files": [{"name": name, "role": "package", "path": place.name, "sha256": hashlib.sha256(raw).hexdigest(), "size": len(raw)}],
+        "source_url": "sample package made by metersim",
+        "approved_by": "metersim",
+    }
+    if method == "tool":
+        entry["tool"] = {"version": tool}
+    return entry
+
+
+def write(
+    folder: Path,
+    wanted: list[tuple[str, str]],
+    size: int = 200_000,
+    corrupt: str = "",
+    methods: tuple[str, ...] = ("ftp",),
+    tool: str = "3.8",
+) -> Path:
     """Make packages and put them into ``folder/firmware.yml``, keeping what is there."""
     manifest = folder / "firmware.yml"
     entries: list[dict[str, Any]] = []
@@ -123,8 +211,14 @@ def write(folder: Path, wanted: list[tuple[str, str]], size: int = 200_000, corr
             tables.parse_version(version)
         except ValueError as exc:
             raise PackageError(str(exc)) from exc
-        entry = make(folder, model, version, size, corrupt)
-        entries = [old for old in entries if old.get("id") != entry["id"]] + [entry]
+        for method in methods:
+            if method == "ftp" and corrupt == "unsigned":
+                raise PackageError("only a package for web or tool can be unsigned")
+            if method == "ftp":
+                entry = make(folder, model, version, size, corrupt)
+            else:
+                entry = make_signed(folder, model, version, method, size, corrupt, tool)
+            entries = [old for old in entries if old.get("id") != entry["id"]] + [entry]
     folder.mkdir(parents=True, exist_ok=True)
     manifest.write_text("---\n" + yaml.safe_dump({"packages": entries}, sort_keys=False, width=160), encoding="utf-8")
     return manifest
@@ -136,7 +230,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", action="append", required=True, help="may be repeated, together with --version")
     parser.add_argument("--version", action="append", required=True, dest="versions", metavar="VERSION")
     parser.add_argument("--size", type=int, default=200_000, help="bytes of the archive (default 200000)")
-    parser.add_argument("--corrupt", choices=("flip", "truncate"), default="", help="a spoiled archive that only the meter notices")
+    parser.add_argument(
+        "--corrupt", choices=("flip", "truncate", "unsigned"), default="", help="a spoiled file that only the meter notices"
+    )
+    parser.add_argument(
+        "--method", action="append", choices=METHODS, help="ftp (default), web or tool; may be repeated, web and tool share a file"
+    )
+    parser.add_argument("--tool-version", default="3.8", help="version of the vendor's tool that belongs to the package (default 3.8)")
     parser.set_defaults(run=_run)
 
 
@@ -148,5 +248,6 @@ def _run(args: argparse.Namespace) -> int:
         models = models * len(versions)
     if len(models) != len(versions):
         raise PackageError("give one --version for all models or one for each --model")
-    print(write(args.folder, list(zip(models, versions, strict=True)), args.size, args.corrupt))
+    methods = tuple(args.method or ("ftp",))
+    print(write(args.folder, list(zip(models, versions, strict=True)), args.size, args.corrupt, methods, args.tool_version))
     return 0

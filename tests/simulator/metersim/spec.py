@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from metersim import faults, tables
-from metersim.surfaces import SURFACES
+from metersim.surfaces import NEW_SURFACES, SURFACES
 
 
 class SpecError(ValueError):
@@ -27,6 +27,8 @@ class StartError(RuntimeError):
 
 
 SERVICES = ("modbus", "ftp", "http")
+PORTS = (*SERVICES, "https")
+USUAL_PORTS = {"http": 80, "https": 443}
 FLEET_KEYS = (
     "name", "clock_factor", "first_address", "ports", "surface", "services", "control", "profiles", "log_reads", "defaults", "meters",
 )  # fmt: skip
@@ -66,6 +68,15 @@ class MeterSpec:
     silence: float = 75.0
     process_time: float = 120.0
     trigger_answer: str = "redirect"
+    update_time: float = 300.0
+    restart_silence: float = 30.0
+    web_login: str = "normal"
+    lockout: dict[str, float] | None = field(default_factory=lambda: {"tries": 5, "seconds": 900.0})
+    session_idle: float = 600.0
+    http_redirect: bool | None = None
+    web_ports: dict[str, int] = field(default_factory=lambda: dict(USUAL_PORTS))
+    missing_pages: tuple[str, ...] = ()
+    keep_accounts: bool = True
     services: tuple[str, ...] = SERVICES
     log_reads: bool = False
     faults: dict[str, faults.Fault] = field(default_factory=dict)
@@ -88,8 +99,8 @@ class FleetSpec:
 def default_ports() -> dict[str, int]:
     """The real ports for root, high ones for everybody else."""
     if os.geteuid() == 0:
-        return {"modbus": 502, "ftp": 21, "http": 80}
-    return {"modbus": 1502, "ftp": 2121, "http": 8080}
+        return {"modbus": 502, "ftp": 21, "http": 80, "https": 443}
+    return {"modbus": 1502, "ftp": 2121, "http": 8080, "https": 8443}
 
 
 def load(source: str | Path | dict[str, Any]) -> FleetSpec:
@@ -152,7 +163,7 @@ def _port(value: Any, where: str) -> int:
 
 def _ports(raw: dict[str, Any]) -> dict[str, int]:
     given = _mapping(raw, "ports")
-    _known(given, SERVICES, "ports")
+    _known(given, PORTS, "ports")
     ports = {**default_ports(), **given}
     return {key: _port(value, f"ports: {key}") for key, value in ports.items()}
 
@@ -165,8 +176,9 @@ def _control_port(raw: dict[str, Any]) -> int:
 
 def _profiles(raw: dict[str, Any]) -> dict[str, str]:
     given = _mapping(raw, "profiles")
-    _known(given, tuple(SURFACES), "profiles")
-    return {key: str(given.get(key, surface.profile)) for key, surface in SURFACES.items()}
+    usual = {**SURFACES, **{f"{key}_new": surface for key, surface in NEW_SURFACES.items()}}
+    _known(given, tuple(usual), "profiles")
+    return {key: str(given.get(key, surface.profile)) for key, surface in usual.items()}
 
 
 METER_KEYS = tuple(MeterSpec.__dataclass_fields__)
@@ -224,17 +236,19 @@ def _words(values: dict[str, Any], where: str) -> None:
         "http_auth": ("basic", "digest", "none"),
         "surface": tuple(SURFACES),
         "trigger_answer": ("redirect", "cut"),
+        "web_login": ("normal", "handshake"),
     }
     for key, words in choices.items():
         if key in values and values[key] not in words:
             raise SpecError(f"{where}: {key} must be one of {', '.join(words)}, not '{values[key]}'")
-    for key in ("ftp", "mid_lock", "fc43", "log_reads"):
+    for key in ("ftp", "mid_lock", "fc43", "log_reads", "http_redirect", "keep_accounts"):
         if key in values and not isinstance(values[key], bool):
             raise SpecError(f"{where}: {key} must be true or false, not '{values[key]}'")
     services = values.get("services", SERVICES)
     if not isinstance(services, list | tuple) or not services or any(item not in SERVICES for item in services):
         raise SpecError(f"{where}: services must be a list out of {', '.join(SERVICES)}, not '{services}'")
     values["services"] = tuple(services)
+    _web_words(values, where)
     if values.get("mid_lock") and not tables.band_of(values["model"]).lockable:
         raise SpecError(f"{where}: a {values['model']} has no MID/MIR lock")
     for key in ("custom_files", "attest", "vars"):
@@ -247,6 +261,27 @@ def _words(values: dict[str, Any], where: str) -> None:
             raise SpecError(f"{where}: '{values['address']}' is not an IPv4 address") from exc
 
 
+def _web_words(values: dict[str, Any], where: str) -> None:
+    """Settings of the new generation's webpages that are more than one word."""
+    if "web_ports" in values:
+        given = values["web_ports"]
+        if not isinstance(given, dict) or any(key not in USUAL_PORTS for key in given):
+            raise SpecError(f"{where}: web_ports must be a mapping of {' and '.join(USUAL_PORTS)}")
+        values["web_ports"] = {**USUAL_PORTS, **{key: _port(number, f"{where}: web_ports: {key}") for key, number in given.items()}}
+    if values.get("lockout") is not None and "lockout" in values:
+        given = values["lockout"]
+        if (
+            not isinstance(given, dict)
+            or set(given) != {"tries", "seconds"}
+            or not all(isinstance(item, int | float) for item in given.values())
+        ):
+            raise SpecError(f"{where}: lockout must be {{tries: 5, seconds: 900}} or null")
+    pages = values.get("missing_pages", ())
+    if not isinstance(pages, list | tuple) or not all(isinstance(item, str) for item in pages):
+        raise SpecError(f"{where}: missing_pages must be a list of paths")
+    values["missing_pages"] = tuple(pages)
+
+
 def _numbers(values: dict[str, Any], where: str) -> None:
     for key in ("serial", "attempts_used", "attempts_hidden", "free_space"):
         value = values.get(key, 0)
@@ -255,7 +290,7 @@ def _numbers(values: dict[str, Any], where: str) -> None:
     unit = values.get("unit_id", 255)
     if not isinstance(unit, int) or not 0 < unit <= 255:
         raise SpecError(f"{where}: unit_id must be 1 to 255, not '{unit}'")
-    for key in ("latency", "silence", "process_time", "ftp_idle"):
+    for key in ("latency", "silence", "process_time", "ftp_idle", "update_time", "restart_silence", "session_idle"):
         value = values.get(key, 0)
         if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
             raise SpecError(f"{where}: {key} must be a number of seconds, not '{value}'")

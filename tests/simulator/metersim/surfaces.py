@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # internal names, in the order of the documents
 CARD, SYSTEM, LANGUAGE, PAGES = "communications_card", "operating_system", "language_files", "webpages"
+# only in upgrades with a .sedp package: first and last process
+CHECK, RESTART = "compatibility_check", "restart"
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,14 @@ SURFACES = {
         lock_open=(0, 2),
         lock_closed=(1, 5),
         order=(CARD, SYSTEM, LANGUAGE, PAGES),
-        processes={CARD: "Communications card", SYSTEM: "Operating system", LANGUAGE: "Language files", PAGES: "Webpages"},
+        processes={
+            CHECK: "Compatibility check",
+            CARD: "Communications card",
+            SYSTEM: "Operating system",
+            LANGUAGE: "Language files",
+            PAGES: "Webpages",
+            RESTART: "Restart",
+        },
         states={"waiting": "Waiting", "running": "In progress", "done": "Completed", "failed": "Failed"},
         results={
             "none": "None",
@@ -131,6 +140,7 @@ SURFACES = {
             "corrupt": "The firmware upgrade failed. The selected firmware is either invalid or corrupted.",
             "incompatible": "The firmware is not compatible with this device.",
             "connections": "Too many connections during the upgrade.",
+            "writer": "The configuration was changed during the upgrade.",
             "process": "Process failed",
         },
         profile="pm5000-legacy",
@@ -144,7 +154,14 @@ SURFACES = {
         lock_open=(0x0100, 0x00A0),
         lock_closed=(0x0101, 0x0050),
         order=(SYSTEM, PAGES, LANGUAGE, CARD),
-        processes={CARD: "ethernet", SYSTEM: "metering core", LANGUAGE: "texts", PAGES: "site"},
+        processes={
+            CHECK: "admission",
+            CARD: "ethernet",
+            SYSTEM: "metering core",
+            LANGUAGE: "texts",
+            PAGES: "site",
+            RESTART: "reboot",
+        },
         states={"waiting": "queued", "running": "active", "done": "ok", "failed": "error"},
         results={"none": "idle", "running": "working", "done": "finished", "failed": "aborted", "refused": "rejected"},
         roles={
@@ -167,8 +184,37 @@ SURFACES = {
             "corrupt": "package damaged or not genuine",
             "incompatible": "package is for another device or release",
             "connections": "client limit exceeded while updating",
+            "writer": "parameters changed while updating",
             "process": "job error",
         },
         profile="pm5000-legacy-b",
+    ),
+}
+
+# The same meters with new firmware: other pages, other words.
+NEW_SURFACES = {
+    "a": replace(
+        SURFACES["a"],
+        status_path="/maintenance/status.html",
+        role_path="/home.html",
+        states={"waiting": "Waiting", "running": "Running", "done": "Completed", "failed": "Failed"},
+        results={"none": "None", "running": "Running", "done": "Successful", "failed": "Unsuccessful", "refused": "Not started"},
+        texts={
+            **SURFACES["a"].texts,
+            "none": "No upgrade has been made.",
+            "running": "The upgrade is running. Do not switch off the device.",
+            "done": "The upgrade was completed.",
+            "refused_files": "Upload a package first.",
+            "failed": "",  # the failed step's remark instead
+            "process": "The upgrade failed.",
+        },
+        profile="pm5000-new",
+    ),
+    "b": replace(
+        SURFACES["b"],
+        status_path="/api/v1/update",
+        role_path="/api/v1/session",
+        texts={**SURFACES["b"].texts, "refused_files": "no package uploaded"},
+        profile="pm5000-new-b",
     ),
 }

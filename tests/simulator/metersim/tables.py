@@ -103,6 +103,40 @@ def ftp_verdict(model: str, present: Version, target: Version) -> str:
     return ""
 
 
+# From which versions the vendor's tool goes over to the new generation; other groups cannot.
+_TOOL_FROM: dict[str, tuple[Version, Version]] = {
+    "PM5560": ((2, 5, 0), (2, 9, 9)),
+    "PM5650": ((2, 11, 0), (2, 12, 9)),
+    "PM5561": ((10, 6, 0), (10, 9, 9)),
+}
+
+
+def tool_verdict(model: str, present: Version, target: Version) -> str:
+    """Empty when the meter takes the target from the tool, else the tool's status text."""
+    band = band_of(model)
+    if generation(model, present) == NEW:
+        return "Use the webpages for this firmware"
+    span = _TOOL_FROM.get(band.models[0])
+    if span is None or not span[0] <= present <= span[1]:
+        return "Upgrade from this version is not supported"
+    if target < band.new_from:
+        return "Firmware not compatible with this product"
+    return ""
+
+
+def web_verdict(model: str, present: Version, target: Version) -> str:
+    """Empty when the meter takes the target over its webpages, else its complaint."""
+    band = band_of(model)
+    if generation(model, present) == LEGACY:
+        return "not available on this device"
+    first = band.new_from if band.ftp else (6, 0, 0)
+    if target < first:
+        return f"version {version_text(target)} is not for this device"
+    if attempt_limit(model, present) is not None and target <= present:
+        return f"version {version_text(target)} is not higher than {version_text(present)}"
+    return ""
+
+
 def product_id(model: str) -> int:
     """Register 90. The real codes are not public; these are invented but stable."""
     return 15200 + MODELS.index(model)

@@ -35,7 +35,7 @@ def address_block(size: int = 250) -> str:
     Chosen at random and tried, so that parallel test workers do not collide.
     """
     rng = random.Random(f"{os.getpid()}-{time.time_ns()}")
-    ports = (502, 21, 80) if os.geteuid() == 0 else (1502, 2121, 8080)
+    ports = (502, 21, 80, 443) if os.geteuid() == 0 else (1502, 2121, 8080, 8443)
     for dummy in range(200):
         first = f"127.{rng.randint(32, 247)}.{rng.randint(0, 255 - size // 254)}"
         if all(_free(f"{first}.{last}", port) for last in (1, 2, 9) for port in ports):
@@ -76,6 +76,10 @@ class MeterHandle:
     def action(self, action: str, **args: Any) -> dict[str, Any]:
         """Something that happens at the meter: lock, unlock, power_cycle, ..."""
         return dict(self._fleet.call("POST", f"/meters/{self.name}/actions", {"action": action, **args}))
+
+    def certificate(self) -> dict[str, str]:
+        """What the meter shows now: ``fingerprint`` (SHA-256, hex) and ``pem``."""
+        return dict(self._fleet.call("GET", f"/meters/{self.name}/certificate"))
 
     def wait(self, kind: str, seconds: float = 20, count: int = 1, after: int = 0) -> Event:
         """The n-th event of a kind, waiting real seconds for it at most."""

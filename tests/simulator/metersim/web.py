@@ -1,40 +1,59 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
-"""The webpages of a meter: login, role page, status page, trigger page."""
+"""The HTTP and HTTPS ports of a meter; what they say is in oldweb, newweb_a, newweb_b and fwtool."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import hashlib
-import re
-import secrets
+from typing import Any, Protocol
 
 from aiohttp import web
 
-from metersim import packages, tables, upgrade
+from metersim import tables
+from metersim.fwtool import ToolPort
 from metersim.meter import Meter
+from metersim.newweb_a import FormPages
+from metersim.newweb_b import JsonPages
+from metersim.oldweb import OldPages
 
-TRIGGER = "/" + packages.TRIGGER_PAGE
-HUGE = 20 * 1024 * 1024
+
+class Pages(Protocol):
+    """One generation's webpages."""
+
+    async def answer(self, request: web.BaseRequest, secure: bool) -> tuple[web.StreamResponse, str]:
+        """Answer and the user's name."""
 
 
 class WebService:
-    """The HTTP port of one meter."""
+    """One web port of one meter."""
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: Meter, secure: bool = False) -> None:
         self._meter = meter
+        self._secure = secure
         self._factory: web.Server | None = None
         self._server: asyncio.Server | None = None
-        self._secret = secrets.token_hex(8)
+        self._as_started: tuple[Any, ...] = ()
+        self._old: Pages = OldPages(meter)
+        self._new: Pages = FormPages(meter) if meter.spec.surface == "a" else JsonPages(meter)
+        self._tool: Pages = ToolPort(meter)
 
     async def start(self, address: str, port: int) -> None:
-        """Open the port."""
-        if self._server is None:
-            factory = web.Server(self._handle, access_log=None)
-            self._server = await asyncio.get_running_loop().create_server(factory, address, port)
-            self._factory = factory
+        """Open the port, or move it when address, port or certificate have changed."""
+        context = None
+        wanted: tuple[Any, ...] = (address, port)
+        if self._secure:
+            from metersim import certs  # heavy import, and old meters do not need it
+
+            context = certs.context_of(self._meter)
+            wanted += (certs.now_shown(self._meter).fingerprint, context.minimum_version)
+        if self._server is not None and wanted == self._as_started:
+            return
+        await self.stop()
+        factory = web.Server(self._handle, access_log=None)
+        self._server = await asyncio.get_running_loop().create_server(factory, address, port, ssl=context)
+        self._factory = factory
+        self._as_started = wanted
 
     async def stop(self) -> None:
         """Close the port and cut every connection."""
@@ -50,143 +69,30 @@ class WebService:
         with contextlib.suppress(asyncio.TimeoutError):
             await factory.shutdown(0)
 
-    # -- requests ------------------------------------------------------------
-
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         meter = self._meter
-        user, role = self._login(request)
-        answer = self._answer(request, user, role)
+        answer, user = await self._answer(request)
         answer.headers["Server"] = meter.surface.server
-        meter.record("http_request", method=request.method, path=request.path, status=answer.status, user=user)
-        if request.path == TRIGGER:
-            meter.record("trigger_request", method=request.method, authenticated=role is not None, status=answer.status)
-            self._maybe_start(request, user, role, answer)
+        meter.record("http_request", method=request.method, path=request.path, status=answer.status, user=user, secure=self._secure)
         return answer
 
-    def _answer(self, request: web.BaseRequest, user: str, role: str | None) -> web.Response:
+    async def _answer(self, request: web.BaseRequest) -> tuple[web.StreamResponse, str]:
         meter = self._meter
-        if role is None:
-            return self._challenge()
-        if request.method not in ("GET", "HEAD"):
-            return web.Response(status=405, headers={"Allow": "GET, HEAD"}, text="Method not allowed\n")
-        if request.path == TRIGGER:
-            return self._trigger_answer(request, role)
-        if request.path == meter.surface.status_path and meter.generation == tables.LEGACY:
-            return self._maybe_garbled("status") or _typed(*meter.surface.status_page(meter))
-        if request.path == meter.surface.role_path:
-            return self._maybe_garbled("role") or _typed(*meter.surface.role_page(user, role))
-        if request.path == "/":
-            return _typed("text/html", f"<html><body><h1>{meter.model}</h1><p>{meter.label}</p></body></html>\n")
-        return self._file(request.path)
+        elsewhere = self._redirect(request)
+        if elsewhere:
+            return web.Response(status=301, headers={"Location": elsewhere}, text="Moved\n"), ""
+        if request.path.startswith("/fwtool/"):
+            return await self._tool.answer(request, self._secure)
+        pages = self._old if meter.generation == tables.LEGACY else self._new
+        return await pages.answer(request, self._secure)
 
-    def _file(self, path: str) -> web.Response:
-        """Anything else lies in the folder ``www``, or nowhere."""
-        root = (self._meter.root / "www").resolve()
-        wanted = (root / path.lstrip("/")).resolve()
-        if root in wanted.parents and wanted.is_file():
-            return web.Response(body=wanted.read_bytes(), content_type="text/html")
-        return web.Response(status=404, text="Not found\n")
-
-    # -- trigger -------------------------------------------------------------
-
-    def _trigger_answer(self, request: web.BaseRequest, role: str) -> web.Response:
+    def _redirect(self, request: web.BaseRequest) -> str:
+        """Where a request is sent instead; F-32 and the meter's own setting."""
         meter = self._meter
-        if not (meter.root / "www" / packages.TRIGGER_PAGE).is_file() and not meter.upgrade_task:
-            return web.Response(status=404, text="Not found\n")
-        if role not in ("product_master", "administrator"):
-            return web.Response(status=403, text="Product Master only\n")
-        if request.method != "GET":
-            return web.Response(status=200, text="")
-        return web.Response(status=302, headers={"Location": meter.surface.status_path}, text="")
-
-    def _maybe_start(self, request: web.BaseRequest, user: str, role: str | None, answer: web.Response) -> None:
-        if answer.status != 302:
-            return
-        started = upgrade.trigger(self._meter, user)
-        if started and self._meter.spec.trigger_answer == "cut" and request.transport:
-            request.transport.abort()
-
-    # -- login ---------------------------------------------------------------
-
-    def _challenge(self) -> web.Response:
-        meter = self._meter
-        if meter.spec.http_auth == "digest":
-            nonce = secrets.token_hex(8)
-            nonce += hashlib.sha256((nonce + self._secret).encode()).hexdigest()[:16]
-            value = f'Digest realm="{meter.surface.realm}", qop="auth", algorithm=MD5, nonce="{nonce}"'
-        else:
-            value = f'Basic realm="{meter.surface.realm}"'
-        return web.Response(status=401, headers={"WWW-Authenticate": value}, text="Login required\n")
-
-    def _login(self, request: web.BaseRequest) -> tuple[str, str | None]:
-        """User and role; the role is None when the login is missing or wrong."""
-        meter = self._meter
-        if meter.spec.http_auth == "none":
-            return "", "product_master" if meter.generation == tables.LEGACY else "administrator"
-        header = request.headers.get("Authorization", "")
-        if not header:
-            return "", None
-        user, role = self._digest(request, header) if meter.spec.http_auth == "digest" else self._basic(header)
-        fault = meter.faults.get("F-30")
-        if fault and fault["mode"] == "web_denied":
-            role = None
-        if role is None:
-            meter.logins["http"]["failed"] += 1
-            meter.record("http_login_failed", user=user, path=request.path)
-        else:
-            meter.logins["http"]["ok"] += 1
-        return user, role
-
-    def _basic(self, header: str) -> tuple[str, str | None]:
-        scheme, dummy, text = header.partition(" ")
-        if scheme.lower() != "basic":
-            return "", None
-        try:
-            user, dummy, password = base64.b64decode(text, validate=True).decode().partition(":")
-        except ValueError:
-            return "", None
-        return user, self._meter.role_of(user, password)
-
-    def _digest(self, request: web.BaseRequest, header: str) -> tuple[str, str | None]:
-        scheme, dummy, text = header.partition(" ")
-        if scheme.lower() != "digest":
-            return "", None
-        given = {key.lower(): quoted or plain for key, quoted, plain in re.findall(r'(\w+)=(?:"([^"]*)"|([^\s,]+))', text)}
-        user, nonce = given.get("username", ""), given.get("nonce", "")
-        if hashlib.sha256((nonce[:16] + self._secret).encode()).hexdigest()[:16] != nonce[16:]:
-            return user, None
-        for role, account in self._meter.accounts().items():
-            if account["user"] == user and self._fits(given, request.method, account["password"]):
-                return user, self._meter.effective_role(role)
-        return user, None
-
-    def _fits(self, given: dict[str, str], method: str, password: str) -> bool:
-        """RFC 2617 and 7616 with MD5."""
-
-        def md5(text: str) -> str:
-            return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-
-        first = md5(f"{given.get('username')}:{self._meter.surface.realm}:{password}")
-        second = md5(f"{method}:{given.get('uri')}")
-        middle = [given["nonce"]]
-        if "qop" in given:
-            middle += [given.get("nc", ""), given.get("cnonce", ""), given["qop"]]
-        return secrets.compare_digest(md5(":".join([first, *middle, second])), given.get("response", ""))
-
-    # -- F-37 ----------------------------------------------------------------
-
-    def _maybe_garbled(self, page: str) -> web.Response | None:
-        fault = self._meter.faults.get("F-37")
-        if not fault or fault["where"] not in (page, "all"):
-            return None
-        if fault["kind"] == "huge":
-            return web.Response(body=b"A" * HUGE, content_type="text/html")
-        if fault["kind"] == "non_ascii":
-            return web.Response(body=b"<html>\xff\xfe Zust\xe4nde \xc3\x28 \x00\x07</html>", content_type="text/html")
-        return web.Response(
-            body=b"<html><head><title>Error</title></head><body>Internal error 0x80</body></html>", content_type="text/html"
-        )
-
-
-def _typed(kind: str, body: str) -> web.Response:
-    return web.Response(text=body, content_type=kind, charset="utf-8")
+        mode = meter.faults.get("F-32", {}).get("mode", "")
+        if mode == "elsewhere":
+            return f"http://{meter.faults['F-32']['to']}{request.path_qs}"
+        if self._secure or not (mode == "redirect" or (meter.http_redirect and meter.generation == tables.NEW)):
+            return ""
+        port = meter.port("https")
+        return f"https://{meter.address}{'' if port == 443 else f':{port}'}{request.path_qs}"
