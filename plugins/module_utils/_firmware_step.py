@@ -59,4 +59,4 @@ def _steps(payload: dict[str, Any]) -> FtpSteps:
         clock=clock_for(given["host"], payload["clock_factor"]),
     )
     files = [SendFile(**item) for item in payload["files"]]
-    return FtpSteps(target, payload["profile"], files, payload["read_back"], payload["search"])
+    return FtpSteps(target, payload["profile"], files, payload["search"], read_back=payload["read_back"])

@@ -107,7 +107,7 @@ class FirmwareTask:
         if self.steps_for is not None:
             return self.steps_for(self.target, self.profile, files)
         read_back = self.params["verify_upload"] == "read_back"
-        return FtpSteps(self.target, self.profile, files, read_back, self.rules.search, self.hooks)
+        return FtpSteps(self.target, self.profile, files, self.rules.search, self.hooks, read_back)
 
     # -- what an earlier run left -------------------------------------------------------------------------------------
 

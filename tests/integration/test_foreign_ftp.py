@@ -155,7 +155,7 @@ def test_all_three_files_go_over_replace_and_read_back(peer: Callable[..., Serve
     if os.geteuid() == 0:
         shutil.chown(server.root / "fw" / "App2.out", "ftp")
     for dummy in range(2):
-        staged = FtpSteps(server.target(), None, files, read_back).stage()
+        staged = FtpSteps(server.target(), None, files, read_back=read_back).stage()
         assert (staged["files"], staged["tries"]) == (["www/PM5500StartUpgrade.shtml", "fw/App2.out", "fw/PM5560_v2.9.9.fwa"], 1)
         for item, there in zip(files, ("fw/App2.out", "fw/PM5560_v2.9.9.fwa", "www/PM5500StartUpgrade.shtml"), strict=True):
             assert (server.root / there).read_bytes() == Path(item.path).read_bytes()

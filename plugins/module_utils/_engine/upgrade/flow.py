@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 from ..base.clock import Clock, Waiter
 from ..base.errors import DeadlineError, DeviceError, OrphanedError
-from .ftp import Hooks, Reading
 from .observe import Expected, Limits, Observation
+from .steps import Hooks, Reading
 
 GOOD = ("verified", "verified_late")
 
@@ -27,7 +27,9 @@ class Steps(Protocol):
     def lock(self) -> str: ...
     def stage(self) -> dict[str, Any]: ...
     def trigger(self) -> dict[str, Any]: ...
-    def observe(self, state: Mapping[str, Any], expected: Mapping[str, Any], limits: Mapping[str, Any], seconds: float) -> dict[str, Any]: ...
+    def observe(
+        self, state: Mapping[str, Any], expected: Mapping[str, Any], limits: Mapping[str, Any], seconds: float
+    ) -> dict[str, Any]: ...
     def find(self, serial: str) -> str | None: ...
 
 
@@ -91,7 +93,9 @@ class HopResult:
 class Flow:
     """Runs one job. ``allowed`` is asked before every attempt and names a reason why not, or nothing."""
 
-    def __init__(self, job: Job, steps: Steps, ledger: Ledger, clock: Clock, hooks: Hooks, allowed: Callable[[], str], wall_factor: float) -> None:
+    def __init__(
+        self, job: Job, steps: Steps, ledger: Ledger, clock: Clock, hooks: Hooks, allowed: Callable[[], str], wall_factor: float
+    ) -> None:
         self.job, self.steps, self.ledger, self.clock, self.hooks = job, steps, ledger, clock, hooks
         self._allowed = allowed
         self._wall_factor = wall_factor
