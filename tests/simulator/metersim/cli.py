@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from metersim import __version__, packages, ping, spec
+from metersim import __version__, packages, ping, spec, tool
 from metersim.spec import StartError
 
 READY = "ready.json"
@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--state", type=Path, default=Path(".metersim"), help="folder of the running fleet (default .metersim)")
     ping.add_arguments(commands.add_parser("ping", help="whether a meter answers to ICMP: exit status 0 or 1"))
     packages.add_arguments(commands.add_parser("packages", help="make sample firmware packages"))
+    tool.add_arguments(commands.add_parser("tool", help="stand-in of the vendor's upgrade tool"))
     return parser
 
 

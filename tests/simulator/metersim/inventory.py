@@ -30,15 +30,28 @@ def build(fleet: Fleet) -> dict[str, Any]:
 def _host(fleet: Fleet, meter: Meter) -> dict[str, Any]:
     host: dict[str, Any] = {
         "ansible_host": meter.address,
-        "metering_ports": {name: fleet.spec.ports[name] for name in ("modbus", "ftp", "http")},
+        "metering_ports": {name: fleet.spec.ports[name] for name in ("modbus", "ftp", "http", "https")},
         "metering_unit_id": meter.unit_id,
-        "metering_credentials": {role: dict(account) for role, account in meter.accounts().items()},
+        "metering_credentials": _credentials(meter),
         "metering_attest": _attest(meter),
     }
+    if "http" in meter.spec.services:
+        from metersim import certs  # heavy import, and bulk fleets do without
+
+        host["metering_tls"] = {"fingerprint": certs.now_shown(meter).fingerprint}
+    old, new = (fleet.spec.profiles[meter.surface.name + tail] for tail in ("", "_new"))
     if meter.generation == tables.LEGACY:
-        host["metering_profile"] = fleet.spec.profiles[meter.surface.name]
+        host["metering_profile"] = old
+    host["metering_profile_new"] = new
     host.update(meter.spec.vars)
     return host
+
+
+def _credentials(meter: Meter) -> dict[str, dict[str, str]]:
+    """The present logins, and the Administrator's that will hold with new firmware."""
+    accounts = {role: dict(account) for role, account in meter.accounts().items()}
+    accounts.setdefault("administrator", dict(meter.new_accounts()["administrator"]))
+    return accounts
 
 
 def _attest(meter: Meter) -> dict[str, Any]:
