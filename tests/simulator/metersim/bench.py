@@ -81,7 +81,7 @@ class Bench:
 
     def browser(self, name: str, user: tuple[str, str] | None = None, login: bool = True) -> Forms | Json:
         """A person at the webpages of new firmware."""
-        kind = Json if self.fleet.hosts()[name]["metering_profile_new"].endswith("-b") else Forms
+        kind = Json if self.fleet.hosts()[name]["metering_web_profile"].endswith("-b") else Forms
         person = kind(self.ip(name), user or self.administrator(name))
         if login:
             person.login()

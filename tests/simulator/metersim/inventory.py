@@ -42,7 +42,7 @@ def _host(fleet: Fleet, meter: Meter) -> dict[str, Any]:
     old, new = (fleet.spec.profiles[meter.surface.name + tail] for tail in ("", "_new"))
     if meter.generation == tables.LEGACY:
         host["metering_profile"] = old
-    host["metering_profile_new"] = new
+    host["metering_web_profile"] = new
     host.update(meter.spec.vars)
     return host
 

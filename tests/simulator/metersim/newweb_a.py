@@ -71,6 +71,8 @@ class FormPages:
             return odd
         if path == "/login.html":
             return await self._login(request) if post else self._login_page(request)
+        if path == "/favicon.ico":
+            return self._page("Page not found", "", 404)
         if session is None:
             return self._go("/login.html")
         if path == "/logout.html":

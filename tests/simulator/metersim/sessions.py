@@ -57,7 +57,9 @@ class Sessions:
 
     def login_page(self, cookie: str = "") -> tuple[str, str]:
         """Cookie and token for a login page, new ones unless the cookie is known."""
-        cookie = cookie if cookie in self._pages else secrets.token_hex(16)
+        if cookie in self._pages:  # a second look of the same browser, an icon for instance
+            return cookie, self._pages[cookie]
+        cookie = secrets.token_hex(16)
         self._pages[cookie] = secrets.token_hex(16)
         while len(self._pages) > WAITING:
             del self._pages[next(iter(self._pages))]
