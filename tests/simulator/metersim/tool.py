@@ -43,7 +43,7 @@ APPLICABLE = "Firmware upgrade applicable"
 COMPLETED = "Upgrade Completed. Double click here to open webpage."
 FTP_NEEDED = {("PM5561", "10.7.3"), ("PM5561", "10.8.2")}
 MISBEHAVIOUR = ("hang", "hang-started", "nothing", "false-success", "chatty", "crash", "leaky")
-GIVE_UP, POLL = 900.0, 2.0  # meter seconds
+GIVE_UP, POLL = 600.0, 2.0  # meter seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--app-dir", type=Path, default=Path.home() / ".metersim-tool", help="application folder; the limit of devices counts in it"
     )
-    parser.add_argument("--state", type=Path, help="state folder of the running fleet: its clock and its answers to ping")
+    home = os.environ.get("METERSIM_STATE")
+    parser.add_argument(
+        "--state",
+        type=Path,
+        default=Path(home) if home else None,
+        help="state folder of the running fleet: its clock and its answers to ping",
+    )
     parser.add_argument("--review", action="store_true", help="show the device and stop")
     parser.add_argument("--log-encoding", choices=("utf-16", "cp1252", "utf-8"), default="utf-16")
     parser.add_argument("--http-port", type=int)
@@ -166,8 +172,6 @@ class Tool:
         try:
             yield
         except Silent as exc:
-            if self.started:
-                raise Stop(LOST, "Device stopped responding. Do not power off the device.") from exc
             raise Stop(UNREACHABLE, f"IP address={self.config.address}, Status=No connection to the device") from exc
 
     def _review(self, head: dict[str, Any] | None) -> None:
@@ -237,27 +241,31 @@ class Tool:
             self._chatter()
 
     def _follow(self) -> None:
-        """Watch until the meter says how it ended."""
-        shown, heard = -1, time.monotonic()
+        """Watch until the meter says how it ended, or nothing has moved for too long."""
+        shown, moved = -1, time.monotonic()
         while True:
             self._maybe_interrupt()
-            try:
-                code, answer = self.link.call("GET", "/fwtool/progress")
-                heard = time.monotonic()
-            except Silent:
-                if time.monotonic() - heard > max(5.0, GIVE_UP / self.factor):
-                    raise
-                code, answer = 0, {}
+            code, answer = self._progress()
             if code == 200 and answer.get("state") in ("done", "failed"):
                 self._finish(answer)
                 return
-            if code not in (0, 200):
+            if 400 <= code < 500:  # a redirect is a meter whose HTTPS port is about to open
                 raise Stop(FAILED, f"Upgrade failed: {answer.get('status', code)}")
             percent = int(answer.get("percent", shown))
-            if percent // 10 != shown // 10:
-                self.say(f"Upgrading {percent} %")
-            shown = percent
+            if percent != shown:
+                moved = time.monotonic()
+                if percent // 10 != shown // 10:
+                    self.say(f"Upgrading {percent} %")
+                shown = percent
+            if time.monotonic() - moved > max(2.0, GIVE_UP / self.factor):
+                raise Stop(LOST, "Device stopped responding. Do not power off the device.")
             time.sleep(max(0.05, POLL / self.factor))
+
+    def _progress(self) -> tuple[int, dict[str, Any]]:
+        try:
+            return self.link.call("GET", "/fwtool/progress")
+        except Silent:
+            return 0, {}
 
     def _finish(self, answer: dict[str, Any]) -> None:
         self._close()
