@@ -69,8 +69,8 @@ class Waiter:
         self.clock = clock
         self._on_tick = on_tick
 
-    def until(self, state: str, condition: Callable[[], T | None], seconds: float, interval: float = 1.0) -> T:
-        """The first value of ``condition`` that is not None.
+    def until(self, state: str, condition: Callable[[], T | None], seconds: float, interval: float | Callable[[], float] = 1.0) -> T:
+        """The first value of ``condition`` that is not None; ``interval`` may change from one look to the next.
 
         Raises DeadlineError when ``seconds`` meter seconds pass without one.
         """
@@ -84,7 +84,8 @@ class Waiter:
             left = deadline - self.clock.monotonic()
             if left <= 0:
                 raise DeadlineError(state, seconds)
-            self.clock.pause(min(interval, left))
+            pause = interval() if callable(interval) else interval
+            self.clock.pause(min(pause, left))
 
     def hold(self, seconds: float, interval: float = 5.0) -> None:
         """Let a documented wait pass in full, ticking meanwhile."""

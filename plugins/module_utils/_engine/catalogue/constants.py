@@ -66,6 +66,9 @@ STALL_NO_PROGRESS = _wait("stall_no_progress", 60, ("G-07",), "without progress,
 HARD_TIMEOUT = _wait("hard_timeout", 1800, ("R-142",), "after which an upgrade is no longer watched")
 POWER_OFF = _wait("power_off", 10, ("R-150",), "control power stays off, by a person, webpages method only")
 POLL_INTERVAL = Constant("poll_interval", 5, "s", ("R-143",), "between two looks at a meter that is being upgraded")
+POLL_NEAR = Constant("poll_near", 1, "s", ("own",), "between two looks while the meter is silent or near the end of its work")
+NEAR_THE_END = Constant("near_the_end", 85, "%", ("own",), "of all processes done, from where on the end is awaited any second")
+PARKED_LOOK = Constant("parked_look", 40, "s", ("R-091", "R-143"), "of looking again at a meter that was parked as silent")
 STAGE_RETRY_PAUSE = Constant("stage_retry_pause", 5, "s", ("own",), "before an interrupted copy starts again (F-04)")
 LEASE_TTL = Constant("lease_ttl", 60, "s", ("own",), "after which a lease that nobody renews may be taken over")
 LEASE_WAIT = Constant("lease_wait", 30, "s", ("own",), "for another run to give a meter back, before this one gives up")
@@ -89,7 +92,19 @@ MAX_READ_CONNECTIONS = _cap("max_read_connections", 8, "connections", ("R-087",)
 ATTEMPTS_RESERVE_DEFAULT = Constant("attempts_reserve", 1, "attempts", ("R-044",), "kept back for a security fix")
 MAX_RETRIES_DEFAULT = Constant("max_retries", 1, "retries", ("R-092",), "of a failed upgrade, each a new attempt")
 STAGE_TRIES = Constant("stage_tries", 2, "tries", ("own",), "of the copy steps before anything was triggered (F-04)")
+CORRUPT_REPORTS = Constant(
+    "corrupt_reports", 2, "reports", ("R-148",), "of a damaged image in one campaign, before no meter gets it any more"
+)
+LINK_PROBES = Constant("link_probes", 5, "probes", ("R-130", "own"), "of a meter's port, to see whether the connection is stable")
 LOGIN_TRIES = Constant("login_tries", 1, "tries", ("R-344", "R-054"), "with one secret")
+
+IMAGE_INVALID_TEXT = Constant(
+    "image_invalid_text",
+    "The firmware upgrade failed. The selected firmware is either invalid or corrupted.",
+    "",
+    ("R-145",),
+    "the meter's words for an image that it cannot use",
+)
 
 # Ports and Modbus
 PORT_MODBUS = Constant("port_modbus", 502, "", ("own",), "Modbus TCP, IANA")

@@ -68,7 +68,7 @@ TERMINAL_STATES = (
     "escalate_vendor",
     "skipped_by_abort",
 )
-RESTING_STATES = ("current", "planned", "staged", "scheduled", "handed_over", "paused")
+RESTING_STATES = ("current", "planned", "staged", "scheduled", "handed_over", "not_responding", "paused")
 GOOD_OUTCOMES = ("verified", "verified_late", "current")
 
 

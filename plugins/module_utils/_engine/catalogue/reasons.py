@@ -345,6 +345,56 @@ _FTP_METHOD = (
         _FTP,
     ),
 )
+_WEB_METHOD = (
+    _R(
+        "web_auth_failed",
+        "the meter's webpages refused the login",
+        "Correct the Administrator credential (Product Master on old firmware); the same one is not tried again.",
+        ("R-156", "R-344"),
+        AFTER_REMEDY,
+        _WEB,
+    ),
+    _R(
+        "session_limit",
+        "all sessions of the meter's webpages are in use",
+        "Have others log out, or wait until their sessions end, then run again.",
+        ("R-139",),
+        LATER,
+        _WEB,
+    ),
+    _R(
+        "web_role_insufficient",
+        "the account may not upgrade by webpages",
+        "Use the credential of an Administrator.",
+        ("R-138",),
+        AFTER_REMEDY,
+        _WEB,
+    ),
+    _R(
+        "page_missing",
+        "the meter does not have a page that the profile names",
+        "Check that the profile is the one for this model and firmware generation; run the playbook probe.",
+        ("R-135", "R-144"),
+        AFTER_REMEDY,
+        _WEB,
+    ),
+    _R(
+        "web_upgrade_failed",
+        "the meter says that the upgrade by webpages failed",
+        "Remove the cause that the meter names, follow the recovery advice, attest it as recovered, then run again.",
+        ("R-149", "R-150", "R-151"),
+        AFTER_REMEDY,
+        _WEB,
+    ),
+    _R(
+        "recovery_not_attested",
+        "the last upgrade by webpages ended badly and nobody says that the meter was brought back",
+        "Follow the recovery advice of that run, see that the meter starts and answers, then set attest.recovered with by and at.",
+        ("R-150", "R-151"),
+        AFTER_REMEDY,
+        _WEB,
+    ),
+)
 _TOOL_METHOD = (
     _R(
         "tool_version_mismatch",
@@ -483,9 +533,23 @@ _RUNS = (
     _R(
         "profile_missing", "no profile for this method was given", "Name a profile for this model and firmware, or capture one.", ("R-065",)
     ),
+    _R(
+        "retry_not_allowed",
+        "there is nothing to try again for this meter in this campaign",
+        "Look at its last outcome: only an upgrade that failed and may be repeated is tried again, and only once.",
+        ("R-092", "R-119"),
+        NEVER,
+    ),
     _R("clock_factor_refused", "a faster clock is for simulated meters on loopback addresses only", "Take clock_factor out.", ("G-22",)),
 )
 _OBSERVATION = (
+    _R(
+        "not_responding",
+        "the meter is silent, and the other meters of its batch are waited for first",
+        "Run again when the others have ended: the meter is looked at once more before it is called lost.",
+        ("R-090", "R-091"),
+        LATER,
+    ),
     _R(
         "stalled",
         "no progress for longer than documented",
@@ -679,6 +743,7 @@ REASONS: dict[str, Reason] = {
         _DEVICE_STATE,
         _TRANSPORT,
         _FTP_METHOD,
+        _WEB_METHOD,
         _TOOL_METHOD,
         _ARTIFACTS,
         _SITE,

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ..base.clock import Waiter
 from ..base.errors import DeviceError
@@ -33,7 +33,7 @@ class FtpSteps(MeterSteps):
 
     read_back: bool = True
 
-    SERVICES = ("ftp", "http")
+    SERVICES: ClassVar[tuple[str, ...]] = ("ftp", "http")
 
     def login(self) -> dict[str, Any]:
         """The one login of the prechecks: FTP, its layout and free space, and the role where the profile can tell it."""

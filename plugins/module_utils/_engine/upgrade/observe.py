@@ -8,7 +8,7 @@ a jump host can be asked for one slice of the observation after another.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ..catalogue import constants
@@ -23,22 +23,36 @@ class Expected:
     target: str
     restarts: int | None
     last_restart: str | None
+    status_key: str = ""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Deadlines of the observation in meter seconds."""
+    """Deadlines of the observation in meter seconds, and in which order this method's upgrade goes.
+
+    ``card_reset`` is the longest documented silence. ``works_first`` says that the meter works on the new firmware before it
+    restarts, so that everything it says counts at once; without it the restart comes first, and what was said before is old.
+    ``retry_failed`` says whether software may start again after a failed process (R-066), or a person acts first (R-150).
+    """
 
     card_reset: float
     stall: float
     hard_timeout: float
     late_grace: float = float(constants.LATE_GRACE.number)
     no_progress: float = float(constants.STALL_NO_PROGRESS.number)
+    works_first: bool = False
+    retry_failed: bool = True
+    failed_reason: str = "upgrade_process_failed"
 
 
 @dataclass(frozen=True)
 class Look:
-    """One look at the meter; ``answered`` False is silence. ``status`` is what the status page said, if anything."""
+    """One look at the meter; ``answered`` False is silence. ``status`` is what the status page said, if anything.
+
+    ``refusal`` is the reason code that the profile gives to the device's words. ``key`` tells one upgrade on the status page
+    from another: a page that still shows the key of before the trigger speaks of an earlier upgrade. ``last`` is that
+    upgrade's version and time, where the page tells them (R-144).
+    """
 
     answered: bool
     serial: str | None = None
@@ -49,11 +63,16 @@ class Look:
     processes: tuple[dict[str, Any], ...] = ()
     device_text: str = ""
     refusal: str | None = None
+    key: str = ""
+    last: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
 class Observation:
-    """State of one observation. ``elapsed`` is meter seconds since the trigger; ``outcome`` is empty while it goes on."""
+    """State of one observation. ``elapsed`` is meter seconds since the trigger; ``outcome`` is empty while it goes on.
+
+    ``detail`` belongs to the method; it is kept with an attempt that rests.
+    """
 
     elapsed: float = 0.0
     silent_since: float | None = None
@@ -73,6 +92,9 @@ class Observation:
     outcome: str = ""
     reason: str = ""
     timeline: list[dict[str, Any]] = field(default_factory=list)
+    running_seen: bool = False
+    last_upgrade: dict[str, Any] = field(default_factory=dict)
+    detail: dict[str, Any] = field(default_factory=dict)
 
     def note(self, state: str, text: str = "") -> None:
         """Append to the timeline, once for each change of state."""
@@ -89,15 +111,30 @@ class Observation:
         values = [item["percent"] for item in self.processes if isinstance(item.get("percent"), int)]
         return sum(values) // len(values) if values else None
 
+    @property
+    def near_the_end(self) -> bool:
+        """Whether the next change is awaited any second: the return from silence, or the end of the last process."""
+        return self.silent_since is not None or (self.percent or 0) >= constants.NEAR_THE_END.number
+
 
 def advance(state: Observation, look: Look, expected: Expected, limits: Limits) -> None:
     """Take one look into account. Sets ``outcome`` and ``reason`` when the observation is over."""
+    look = _of_this_upgrade(state, look, expected)
     if look.answered and look.serial == expected.serial:
         _answering(state, look, expected, limits)
     else:
         _silent(state, look, limits)
     if not state.outcome and state.elapsed >= limits.hard_timeout:
-        _give_up(state)
+        _give_up(state, limits)
+
+
+def _of_this_upgrade(state: Observation, look: Look, expected: Expected) -> Look:
+    """A page that still tells of the upgrade before this one says nothing of this one: idle."""
+    state.running_seen = state.running_seen or look.status == "running"
+    ended = look.status in ("completed", "failed", "rejected", "refused")
+    if ended and look.key and look.key == expected.status_key and not state.running_seen:
+        return replace(look, status="idle", processes=(), device_text="", refusal=None, last={})
+    return look
 
 
 def _silent(state: Observation, look: Look, limits: Limits) -> None:
@@ -132,15 +169,14 @@ def _answering(state: Observation, look: Look, expected: Expected, limits: Limit
         state.reason = look.refusal or "device_rejected_image"
         state.outcome = "attempts_exhausted" if state.reason == "attempts_exhausted" else "failed_final"
         state.note("refused", look.device_text)
-    elif look.status == "rejected" and _restarted(state):
+    elif look.status == "rejected" and _began(state, limits):
         state.outcome, state.reason = "failed_final", "device_rejected_image"
         state.note("failed_final", look.device_text)
-    elif look.status == "failed" and _restarted(state):
-        state.outcome, state.reason = "failed_retryable", "upgrade_process_failed"
-        state.note("failed_retryable", look.device_text)
+    elif look.status == "failed" and _began(state, limits):
+        _failed(state, look, limits)
     elif look.version == expected.target:
         _new_version(state, look, limits)
-    elif look.status == "completed" and _restarted(state):
+    elif look.status == "completed" and _began(state, limits):
         _completed_with_old_version(state, look, limits)
     else:
         _still_old(state, look, expected, limits)
@@ -156,8 +192,23 @@ def _restarted(state: Observation) -> bool:
     return state.silence_seen or state.restart_seen
 
 
+def _began(state: Observation, limits: Limits) -> bool:
+    """Whether what the page says of an end can be about this upgrade."""
+    return limits.works_first or _restarted(state)
+
+
+def _failed(state: Observation, look: Look, limits: Limits) -> None:
+    """A process failed. A damaged file is worth one fresh try (R-147), a rejected one none (R-141)."""
+    state.reason = look.refusal or limits.failed_reason
+    damaged = state.reason == "image_invalid_or_corrupted"
+    final = not damaged and (not limits.retry_failed or state.reason == "device_rejected_image")
+    state.outcome = "failed_final" if final else "failed_retryable"
+    state.note(state.outcome, look.device_text)
+
+
 def _progress(state: Observation, look: Look) -> None:
     state.status = look.status
+    state.last_upgrade = look.last or state.last_upgrade
     state.device_text = look.device_text or state.device_text
     if look.processes:
         state.processes = list(look.processes)
@@ -196,7 +247,12 @@ def _still_old(state: Observation, look: Look, expected: Expected, limits: Limit
         state.note("in_progress")
     elif _never_began(state, look, expected, limits):
         state.outcome, state.reason = "failed_final", "upgrade_not_started"
-        state.note("failed_final", "the meter counts no restart since before the trigger")
+        told = (
+            "the meter's status page tells of no upgrade since"
+            if limits.works_first
+            else "the meter counts no restart since before the trigger"
+        )
+        state.note("failed_final", told)
         return
     idle = state.elapsed - state.progress_at
     if look.status == "idle" and _restarted(state) and idle > limits.no_progress:
@@ -214,13 +270,22 @@ def _still_old(state: Observation, look: Look, expected: Expected, limits: Limit
 
 
 def _never_began(state: Observation, look: Look, expected: Expected, limits: Limits) -> bool:
-    """The restart counter is readable, did not move, and the whole window for a restart has passed."""
-    counted = expected.restarts is not None and look.restarts == expected.restarts
-    return counted and look.status != "running" and state.elapsed > limits.card_reset + limits.late_grace
+    """The whole window for a beginning has passed, and the meter tells that nothing began.
+
+    Where the restart comes first, its counter tells; where the work comes first, only the status page can.
+    """
+    if limits.works_first:
+        told = look.status == "idle" and not state.running_seen
+    else:
+        told = expected.restarts is not None and look.restarts == expected.restarts and look.status != "running"
+    return told and state.elapsed > limits.card_reset + limits.late_grace
 
 
-def _give_up(state: Observation) -> None:
-    if not _restarted(state):
+def _give_up(state: Observation, limits: Limits) -> None:
+    if limits.works_first and state.stalled and not _restarted(state):
+        state.outcome, state.reason = "failed_final", "stalled"
+        state.note("failed_final", "no progress and no end by the hard timeout")
+    elif not _restarted(state):
         state.outcome, state.reason = "failed_final", "upgrade_state_unknown"
         state.note("failed_final", "no restart and no new version by the hard timeout")
     elif state.silent_since is not None:

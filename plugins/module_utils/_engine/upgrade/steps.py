@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from ..base.clock import Waiter
 from ..base.errors import DeadlineError, DeviceError
@@ -107,7 +107,7 @@ class MeterSteps:
     hooks: Hooks = field(default_factory=Silence)
 
     #: Services whose ports the method needs.
-    SERVICES = ("http",)
+    SERVICES: ClassVar[tuple[str, ...]] = ("http",)
 
     def __post_init__(self) -> None:
         """Raise DependencyError before the first contact, not in the middle of an upgrade."""
@@ -157,8 +157,11 @@ class MeterSteps:
             self.hooks.phase(last["state"], observation.percent, last["text"])
             return True if observation.outcome else None
 
+        def pace() -> float:
+            return float((constants.POLL_NEAR if observation.near_the_end else constants.POLL_INTERVAL).number)
+
         try:
-            waiter.until("observing", look, seconds, interval=constants.POLL_INTERVAL.number)
+            waiter.until("observing", look, seconds, interval=pace)
         except DeadlineError:
             pass  # the slice is over, the observation is not
         finally:
