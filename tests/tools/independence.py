@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SIMULATOR, PRODUCT = ROOT / "tests" / "simulator", ROOT / "plugins"
+SIMULATOR, STRANGERS = ROOT / "tests" / "foreign"
+PRODUCT = ROOT / "tests" / "simulator", ROOT / "plugins"
 BY_NAME = ("ansible_collections.", "metersim.")
 DATA = {".yml", ".yaml", ".json", ".csv", ".py"}
 
@@ -35,7 +36,8 @@ def escapes(path: Path, name: str, room: Path) -> bool:
 
 def violations() -> list[str]:
     found = []
-    for room, foreign in ((SIMULATOR, ("ansible", "ansible_collections", "plugins")), (PRODUCT, ("metersim", "tests"))):
+    product = ("ansible", "ansible_collections", "plugins")
+    for room, foreign in ((SIMULATOR, product), (STRANGERS, product), (PRODUCT, ("metersim", "tests"))):
         for path in sorted(room.rglob("*.py")):
             for line, name in imported(path):
                 if name.split(".")[0] in foreign or escapes(path, name, room):
