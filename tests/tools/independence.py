@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SIMULATOR, STRANGERS = ROOT / "tests" / "foreign"
-PRODUCT = ROOT / "tests" / "simulator", ROOT / "plugins"
+SIMULATOR, STRANGERS, PRODUCT = ROOT / "tests" / "simulator", ROOT / "tests" / "foreign", ROOT / "plugins"
 BY_NAME = ("ansible_collections.", "metersim.")
 DATA = {".yml", ".yaml", ".json", ".csv", ".py"}
 
