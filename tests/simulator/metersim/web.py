@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from metersim import tables
+from metersim import storage, tables
 from metersim.fwtool import ToolPort
 from metersim.meter import Meter
 from metersim.newweb_a import FormPages
@@ -71,7 +71,12 @@ class WebService:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         meter = self._meter
-        answer, user = await self._answer(request)
+        try:
+            answer, user = await self._answer(request)
+        except (storage.LinkCutError, ConnectionError):  # F-04, or the client is gone
+            if request.transport:
+                request.transport.abort()
+            return web.Response(status=400)
         answer.headers["Server"] = meter.surface.server
         meter.record("http_request", method=request.method, path=request.path, status=answer.status, user=user, secure=self._secure)
         return answer
