@@ -127,7 +127,8 @@ class Screen:
         if self.log:
             self.log.close()
         try:
-            sys.stdout.flush()
+            if sys.stdout:
+                sys.stdout.flush()
         except (OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 

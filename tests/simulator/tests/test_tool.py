@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -35,7 +36,14 @@ FLEET = {
         {"name": "broken", "model": "PM5560", "firmware": "2.9.9", "faults": {"F-18": {"process": "operating_system"}}},
         {"name": "dies", "model": "PM5560", "firmware": "2.9.9", "faults": {"F-01": {}}},
         {"name": "seats[01:11]", "model": "PM5560", "firmware": "2.9.9", "update_time": 600},
-        {"name": "odd[1:6]", "model": "PM5560", "firmware": "2.9.9"},
+        {
+            "name": "new",
+            "model": "PM5560",
+            "firmware": "4.3.5",
+            "accounts": {"administrator": dict(zip(("user", "password"), PRODUCT, strict=True))},
+        },
+        {"name": "crowd", "model": "PM5560", "firmware": "2.9.9", "update_time": 400, "faults": {"F-20": {}}},
+        {"name": "odd[1:8]", "model": "PM5560", "firmware": "2.9.9"},
     ],
 }
 REFUSED, TOO_MANY, FAILED, BAD_CONFIG, BAD_PACKAGE, UNREACHABLE, BAD_LOGIN, LOST, USAGE = 2, 3, 4, 5, 6, 7, 8, 9, 64
@@ -231,3 +239,26 @@ def test_interrupted_tool_leaves_the_meter_working(desk: Desk) -> None:
     done = desk.run("odd6", "--interrupt-after", 0)
     assert done.returncode == 130
     assert desk.bench.meter("odd6").wait("upgrade_done")["ok"] is True
+
+
+def test_nobody_listens_to_the_tool(desk: Desk) -> None:
+    """A session that ends (SSH) leaves the window working: no standard input, no standard output, hang-up."""
+    words = " ".join(f"'{word}'" for word in desk.command("odd7"))
+    assert subprocess.run(["sh", "-c", f"exec {words} <&- >&- 2>&-"], timeout=60, check=False).returncode == 0
+    child = subprocess.Popen(desk.command("odd8"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    assert child.stdout
+    desk.bench.meter("odd8").wait("trigger_accepted")
+    child.stdout.close()
+    child.send_signal(signal.SIGHUP)
+    assert child.wait(60) == 0
+    assert desk.logs().count("Upgrade Completed.") == 2
+
+
+@pytest.mark.simulates("R-087")
+def test_other_clients_and_other_firmware(desk: Desk) -> None:
+    both = ",".join([desk.bench.ip("new"), "255", *PRODUCT, *PRODUCT])
+    assert "Use the webpages for this firmware" in _refused(
+        desk, "new", config=desk.config("new", both), package=desk.package(version="4.4.0")
+    )
+    crowded = desk.run("crowd")
+    assert crowded.returncode == FAILED and "Upgrade failed: Too many connections during the upgrade." in crowded.stdout
