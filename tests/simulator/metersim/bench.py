@@ -73,7 +73,7 @@ class Bench:
     def sedp(self, model: str, version: str, **options: Any) -> Path:
         """A sample ``.sedp``."""
         entry = packages.make_signed(self.folder, model, version, "web", **options)["files"][0]
-        return self.folder / entry["path"] / entry["name"]
+        return self.folder / str(entry["path"]) / str(entry["name"])
 
     def administrator(self, name: str) -> tuple[str, str]:
         """The factory login of new firmware."""

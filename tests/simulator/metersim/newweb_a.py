@@ -8,7 +8,7 @@ import html
 from typing import Any
 from urllib.parse import unquote
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from metersim import newweb
 from metersim.meter import Meter
@@ -258,7 +258,7 @@ class FormPages:
         reader = await request.multipart()
         fields: dict[str, str] = {}
         while (part := await reader.next()) is not None:
-            if not hasattr(part, "read_chunk"):
+            if not isinstance(part, BodyPartReader):
                 break
             if part.name != "firmware":
                 fields[part.name or ""] = await part.text()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from metersim import newweb, packages, upgrade
 from metersim.meter import Meter
@@ -209,7 +209,7 @@ class JsonPages:
         reader = await request.multipart()
         fields: dict[str, str] = {}
         while (part := await reader.next()) is not None:
-            if not hasattr(part, "read_chunk"):
+            if not isinstance(part, BodyPartReader):
                 break
             if part.name != "image":
                 fields[part.name or ""] = await part.text()

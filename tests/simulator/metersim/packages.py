@@ -173,7 +173,7 @@ def make_signed(
     key = b"somebody else" if corrupt == "unsigned" else VENDOR_KEY
     raw = _spoiled(seal_signed(name, [model], version, size, tool, key), corrupt)
     (place / name).write_bytes(raw)
-    entry = {
+    entry: dict[str, Any] = {
         "id": f"{model.lower()}-{version}-{method}{tail}",
         "family": "pm5000",
         "models": [model],
