@@ -86,6 +86,21 @@ def move(transaction: Transaction, attempt_id: str, state: str, detail: dict[str
     return get(transaction, attempt_id)
 
 
+def annotate(transaction: Transaction, attempt_id: str, detail: dict[str, Any]) -> Attempt:
+    """Keep more of an attempt whose end is not known yet. Raises RecordsError when it ended."""
+    attempt = get(transaction, attempt_id)
+    if not attempt.open:
+        raise RecordsError(f"attempt {attempt_id} ended as {attempt.outcome}; nothing is added to it", "upgrade_state_unknown")
+    transaction.execute("UPDATE attempt SET detail = ? WHERE id = ?", (canonical({**attempt.detail, **detail}), attempt_id))
+    return get(transaction, attempt_id)
+
+
+def last_end(transaction: Transaction, campaign: str, method: str) -> float | None:
+    """When the last attempt of this method in this campaign ended, seconds since 1970."""
+    row = transaction.row("SELECT MAX(finished) AS finished FROM attempt WHERE campaign = ? AND method = ?", (campaign, method))
+    return None if row is None or row["finished"] is None else float(row["finished"])
+
+
 def finish(transaction: Transaction, attempt_id: str, outcome: str, reason: str, detail: dict[str, Any], now: float) -> Attempt:
     """End an attempt. Saying the same end twice is fine; another end is refused."""
     attempt = get(transaction, attempt_id)

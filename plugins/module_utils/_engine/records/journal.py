@@ -57,6 +57,13 @@ def entries(transaction: Transaction, campaign: str) -> list[Row]:
     )
 
 
+def count(transaction: Transaction, campaign: str, event: str, key: str, value: str) -> int:
+    """How many entries of this event have ``value`` under ``key``."""
+    sql = "SELECT body FROM journal WHERE campaign = ? AND event = ?"
+    rows = transaction.rows(sql, (campaign or NO_CAMPAIGN, event))
+    return sum(1 for row in rows if json.loads(row["body"]).get(key) == value)
+
+
 def verify(rows: list[Row], expected_head: str | None = None) -> ChainCheck:
     """Recompute the chain. A head noted elsewhere (a report) also shows entries cut off at the end."""
     prev = GENESIS

@@ -306,6 +306,30 @@ class Records:
                 chain.append(transaction, attempt.campaign, now, self.operator, "attempt_ended", body)
             return attempt
 
+    def annotate(self, attempt_id: str, detail: Mapping[str, Any]) -> Attempt:
+        """Keep more of an attempt that rests (parked as silent, handed over). Raises RecordsError when it ended."""
+        self._writable()
+        now = self._now()
+        with self._database.write() as transaction:
+            attempt = attempt_rows.annotate(transaction, attempt_id, dict(detail))
+            body = {"attempt": attempt_id, "serial": attempt.serial, "detail": dict(detail)}
+            chain.append(transaction, attempt.campaign, now, self.operator, "attempt_noted", body)
+            return attempt
+
+    def last_end(self, campaign: str, method: str) -> float | None:
+        """When the last attempt of this method in this campaign ended (R-119), or None."""
+        with self._database.read() as transaction:
+            return attempt_rows.last_end(transaction, campaign, method)
+
+    def report_corrupt(self, campaign: str, digest: str, serial: str) -> None:
+        """A meter called this artifact invalid or corrupted (R-145)."""
+        self.journal(campaign, "image_corrupt", {"artifact": digest, "serial": serial})
+
+    def corrupt_reports(self, campaign: str, digest: str) -> int:
+        """How often meters called this artifact invalid or corrupted in this campaign (R-148)."""
+        with self._database.read() as transaction:
+            return chain.count(transaction, campaign, "image_corrupt", "artifact", digest)
+
     # -- campaigns --------------------------------------------------------------------------------------------
 
     def plan_meters(self, campaign: str, hosts: Iterable[str] | Mapping[str, str], plan_digest: str = "") -> list[str]:

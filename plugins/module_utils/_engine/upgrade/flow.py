@@ -14,10 +14,18 @@ from typing import Any, Protocol
 
 from ..base.clock import Clock, Waiter
 from ..base.errors import DeadlineError, DeviceError, OrphanedError
+from ..catalogue import constants
 from .observe import Expected, Limits, Observation
 from .steps import Hooks, Reading
 
 GOOD = ("verified", "verified_late")
+_STAGE_OUTCOMES = {
+    "transport_failed": "failed_final",
+    "device_rejected_image": "failed_final",
+    "image_invalid_or_corrupted": "failed_retryable",
+}
+#: Outcomes from which a later run goes on: the attempt stays open in the ledger.
+RESTING = ("handed_over", "not_responding")
 
 
 class Steps(Protocol):
@@ -43,12 +51,18 @@ class Ledger(Protocol):
     def begin_attempt(self, *args: Any, **fields: Any) -> Any: ...
     def mark(self, attempt_id: Any, state: str, detail: Mapping[str, Any] | None = None) -> object: ...
     def end_attempt(self, attempt_id: Any, outcome: str, reason: str = "") -> object: ...
+    def annotate(self, attempt_id: Any, detail: Mapping[str, Any]) -> object: ...
+    def report_corrupt(self, campaign: str, digest: str, serial: str) -> object: ...
     def journal(self, campaign: str, event: str, body: Mapping[str, Any]) -> Any: ...
 
 
 @dataclass(frozen=True)
 class Job:
-    """One hop as decided by the plan; versions as canonical text, durations in meter seconds."""
+    """One hop as decided by the plan; versions as canonical text, durations in meter seconds.
+
+    ``group`` names the slots that the hop shares with others, by default those of its method. With ``park`` a meter that does
+    not come back is left open as not_responding for a second look (R-090); ``retry_hold`` is waited before a retry (R-119).
+    """
 
     host: str
     serial: str
@@ -70,6 +84,9 @@ class Job:
     lease_wait: float
     lease_ttl: float
     slice: float
+    group: str = ""
+    park: bool = False
+    retry_hold: float = 0.0
 
 
 @dataclass
@@ -88,6 +105,8 @@ class HopResult:
     warnings: list[str] = field(default_factory=list)
     found_at: str | None = None
     attempts_started: int = 0
+    last_upgrade: dict[str, Any] = field(default_factory=dict)
+    detail: dict[str, Any] = field(default_factory=dict)
 
 
 class Flow:
@@ -173,7 +192,7 @@ class Flow:
         job = self.job
 
         def take() -> Any:
-            slot = self.ledger.acquire_slot(job.method, job.cap, job.lease_ttl, attempt_id)
+            slot = self.ledger.acquire_slot(job.group or job.method, job.cap, job.lease_ttl, attempt_id)
             if slot is None:
                 self.hooks.guard("staging")
             return slot
@@ -185,35 +204,51 @@ class Flow:
 
     def _attempts(self) -> None:
         for number in range(self.job.retries + 1):
+            if number and self.job.retry_hold:
+                self._note("holding", f"{self.job.retry_hold:g} s before the retry (R-119)")
+                self._hold(self.job.retry_hold, "staging")
             reason = self._allowed()
             if reason:
                 if number == 0:
-                    self._end("blocked", reason, "no attempt is left to spend")
+                    self._end("blocked", reason, "no attempt may begin now")
+                else:
+                    self._note("no_retry", reason)
                 return
-            if not self._one_attempt() or self.result.outcome != "failed_retryable":
+            self._one_attempt()
+            if self.result.outcome != "failed_retryable":
                 return
             self._note("failed_retryable", "from the beginning again, as a new recorded attempt (R-066)")
 
-    def _one_attempt(self) -> bool:
-        """Stage, record, trigger, observe. False when nothing was triggered."""
+    def _one_attempt(self) -> None:
+        """Stage, record, trigger, observe."""
         before = self._fresh_read("staging")
         if before is None:
-            return False
+            return
         self.hooks.guard("staging")
         self._note("staging")
         self.result.changed = True
         try:
             staged = self.steps.stage()
         except DeviceError as error:
-            self._end("blocked" if error.reason != "transport_failed" else "failed_final", error.reason, error.text, error.device_text)
-            return False
+            self._stage_failed(error)
+            return
         self._note("staged", f"{staged['bytes']} bytes")
         self._journal("staged", staged)
         before = self._fresh_read("trigger")
         if before is None or not self._lock_still_open():
-            return False
+            return
         self.hooks.guard("trigger")
-        return self._trigger_and_observe(before)
+        self._trigger_and_observe(before, str(staged.get("status_key", "")))
+
+    def _stage_failed(self, error: DeviceError) -> None:
+        """Nothing was triggered, so no attempt is spent. A damaged image is worth one fresh try (R-147)."""
+        outcome = _STAGE_OUTCOMES.get(error.reason, "blocked")
+        if error.reason == "image_invalid_or_corrupted":
+            self._report_corrupt()
+        self._end(outcome, error.reason, error.text, error.device_text)
+
+    def _report_corrupt(self) -> None:
+        self.ledger.report_corrupt(self.job.campaign, self.job.artifact_digest, self.job.serial)
 
     def _fresh_read(self, stage: str) -> Reading | None:
         """The meter is still the planned one; anything else stops before the next write."""
@@ -239,7 +274,7 @@ class Flow:
             return False
         return True
 
-    def _trigger_and_observe(self, before: Reading) -> bool:
+    def _trigger_and_observe(self, before: Reading, status_key: str) -> None:
         job = self.job
         attempt = self.ledger.begin_attempt(
             serial=job.serial,
@@ -253,7 +288,7 @@ class Flow:
             operator=job.operator,
             plan_digest=job.plan_digest,
             campaign=job.campaign,
-            before=before.as_dict(),
+            before={**before.as_dict(), **({"status_key": status_key} if status_key else {})},
             limit_from=job.limit_from,
             hard_timeout=job.limits.hard_timeout / self._wall_factor,
             leases=tuple(self.hooks.leases),
@@ -269,16 +304,16 @@ class Flow:
         self.ledger.mark(attempt.id, begun, {"status": answer["status"], "text": answer["text"]})
         if begun == "not_started":
             self._end("blocked", answer["reason"], answer["text"])
-            return False
+            return
         self.result.attempts_started += 1
         if answer["state"] == "refused":
-            self._end("failed_final", answer["reason"], "the meter refused the trigger", answer["text"])
-            self.ledger.end_attempt(attempt.id, "failed_final", answer["reason"])
-            return True
+            outcome = "attempts_exhausted" if answer["reason"] == "attempts_exhausted" else "failed_final"
+            self._end(outcome, answer["reason"], "the meter refused the trigger", answer["text"])
+            self.ledger.end_attempt(attempt.id, outcome, answer["reason"])
+            return
         self._note("triggered", answer["text"])
-        expected = Expected(job.serial, job.source, job.target, before.restarts, before.last_restart)
-        self._conclude(attempt.id, self._observe(Observation(), expected))
-        return True
+        expected = Expected(job.serial, job.source, job.target, before.restarts, before.last_restart, status_key)
+        self._conclude(attempt.id, self._observe(Observation(), expected), park=job.park)
 
     def _observe(self, state: Observation, expected: Expected) -> Observation:
         begun = self.clock.monotonic() - state.elapsed
@@ -288,14 +323,18 @@ class Flow:
                 state.elapsed = self.clock.monotonic() - begun
         return state
 
-    def _conclude(self, attempt_id: Any, state: Observation) -> None:
+    def _conclude(self, attempt_id: Any, state: Observation, park: bool) -> None:
         result = self.result
         if state.outcome == "comms_lost":
             result.found_at = self.steps.find(self.job.serial)
+            if park and not result.found_at:
+                state.outcome, state.reason = "not_responding", "not_responding"
+                state.timeline[-1] = {**state.timeline[-1], "state": "not_responding"}
         offset = self.clock.monotonic() - self._started - state.elapsed
         result.timeline += [{**item, "at": round(item["at"] + offset, 1)} for item in state.timeline]
         result.outcome, result.reason, result.device_text = state.outcome, state.reason, state.device_text
         result.text = state.timeline[-1]["text"] if state.timeline else ""
+        result.last_upgrade, result.detail = state.last_upgrade, state.detail
         result.processes, result.restart = state.processes, "observed" if state.silence_seen or state.restart_seen else "not_observed"
         if result.found_at:
             result.reason = "ip_changed"
@@ -306,6 +345,12 @@ class Flow:
             result.warnings.append("restart: not_observed. Version and serial are as wanted, but no restart was seen")
         if state.late and state.outcome in GOOD:
             result.warnings.append(f"late_resume: the meter was silent for longer than the documented {self.job.limits.card_reset:g} s")
+        if state.outcome in RESTING:
+            self.ledger.annotate(attempt_id, {"resting": state.outcome, "silent_since": state.silent_since, "steps": state.detail})
+            self._journal("resting", {"outcome": state.outcome})
+            return
+        if state.reason == "image_invalid_or_corrupted":
+            self._report_corrupt()
         self.ledger.end_attempt(attempt_id, state.outcome, state.reason)
         self._journal("ended", {"outcome": state.outcome, "reason": state.reason, "restart": result.restart})
 
@@ -314,13 +359,24 @@ class Flow:
         since = max(0.0, (self.clock.time() - (attempt.triggered or attempt.started)) * self._wall_factor)
         self._note("resuming", f"an attempt of an earlier run has no end; it began {since:.0f} s ago")
         before = attempt.before or {}
-        expected = Expected(self.job.serial, attempt.source, attempt.target, before.get("restarts"), before.get("last_restart"))
-        state = self._observe(Observation(elapsed=since), expected)
+        counted, dated, key = before.get("restarts"), before.get("last_restart"), before.get("status_key", "")
+        expected = Expected(self.job.serial, attempt.source, attempt.target, counted, dated, key)
+        state = self._observe(self._as_it_rested(attempt, since), expected)
         if attempt.state == "recorded" and state.reason == "upgrade_not_started":
             self.ledger.mark(attempt.id, "not_started", {"text": "the meter never restarted: the trigger was never sent or never arrived"})
             return True
-        self._conclude(attempt.id, state)
+        self._conclude(attempt.id, state, park=self.job.park and not attempt.detail.get("resting"))
         return state.outcome == "failed_retryable"
+
+    def _as_it_rested(self, attempt: Any, since: float) -> Observation:
+        """Where the observation goes on. A meter that was parked as silent is looked at once more, for a short time (R-091)."""
+        state = Observation(elapsed=since, detail=dict(attempt.detail.get("steps") or {}))
+        silent = attempt.detail.get("silent_since")
+        if silent is not None:
+            limits = self.job.limits
+            state.silent_since = max(silent, since - limits.card_reset - limits.late_grace + constants.PARKED_LOOK.number)
+            state.silence_seen = state.late = True
+        return state
 
     def _settle(self) -> None:
         """The documented minute before the next meters (R-089), spent under the lease and the slot."""
