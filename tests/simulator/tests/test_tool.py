@@ -35,7 +35,7 @@ FLEET = {
         {"name": "silent", "model": "PM5560", "firmware": "2.9.9", "faults": {"F-19": {}}},
         {"name": "broken", "model": "PM5560", "firmware": "2.9.9", "faults": {"F-18": {"process": "operating_system"}}},
         {"name": "dies", "model": "PM5560", "firmware": "2.9.9", "faults": {"F-01": {}}},
-        {"name": "seats[01:11]", "model": "PM5560", "firmware": "2.9.9", "update_time": 600},
+        {"name": "seats[01:11]", "model": "PM5560", "firmware": "2.9.9", "update_time": 20000},
         {
             "name": "new",
             "model": "PM5560",
@@ -202,8 +202,8 @@ def test_limit_of_devices(desk: Desk) -> None:
         assert desk.run("seats11", "--review").returncode == 0  # the seat of a dead process is free again
     finally:
         for child in running:
-            child.communicate(timeout=60)
-    assert [child.returncode for child in running[1:]] == [0] * 9
+            child.kill()
+            child.communicate()
 
 
 def test_bad_ends(desk: Desk) -> None:
