@@ -30,7 +30,10 @@ class Facts:
         """Register to value; a gap inside a block reads 65535."""
         now = self.wall()
         words: dict[int, int] = {}
-        put = lambda first, values: words.update(enumerate(values, first))  # noqa: E731
+
+        def put(first: int, values: list[int]) -> None:
+            words.update(enumerate(values, first))
+
         put(30, _text("K-Desk unit", 20))
         put(50, _text(self.model, 20))
         put(70, _text("Schneider Electric", 20))

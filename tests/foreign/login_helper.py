@@ -36,7 +36,7 @@ class Meter:
         self.port = int(order.get("port") or PORTS[self.scheme])
         self.host = str(order["host"])
         self.timeout = float(order.get("timeout") or 15)
-        tls = order.get("tls") if isinstance(order.get("tls"), dict) else {}
+        tls = order.get("tls") or {}
         self.fingerprint = str(order.get("fingerprint") or tls.get("fingerprint") or "").replace(":", "").lower()
         self.cookies: dict[str, str] = {}
 

@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from metersim import spec, tool_seats
 from metersim.tool_files import (
@@ -78,10 +78,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--misbehave", choices=MISBEHAVIOUR, help="do something a program should not do")
     parser.add_argument("--hang-seconds", type=float, default=60.0, help="real seconds a hanging tool lasts (default 60)")
     parser.set_defaults(run=run)
-    parser.error = lambda message: _usage(parser, message)  # type: ignore[method-assign,assignment]
+    parser.error = lambda message: _usage(parser, message)  # type: ignore[method-assign]
 
 
-def _usage(parser: argparse.ArgumentParser, message: str) -> None:
+def _usage(parser: argparse.ArgumentParser, message: str) -> NoReturn:
     parser.print_usage(sys.stderr)
     parser.exit(USAGE, f"metersim tool: {message}\n")
 
