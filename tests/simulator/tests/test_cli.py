@@ -152,9 +152,10 @@ def test_fleet_ends_with_its_parent(tmp_path: Path) -> None:
 
 
 def test_other_ports_and_control_port_in_use(tmp_path: Path) -> None:
-    spec = {"ports": {"modbus": 15020, "ftp": 12121, "http": 18080}, "meters": [{"name": "x", "model": "PM5560", "firmware": "2.7.8"}]}
+    ports = {"modbus": 15020, "ftp": 12121, "http": 18080, "https": 18443}
+    spec = {"ports": ports, "meters": [{"name": "x", "model": "PM5560", "firmware": "2.7.8"}]}
     with Fleet(spec, tmp_path) as fleet:
-        assert fleet.hosts()["x"]["metering_ports"] == {"modbus": 15020, "ftp": 12121, "http": 18080}
+        assert fleet.hosts()["x"]["metering_ports"] == ports
         socket.create_connection((fleet.meter("x").state()["address"], 15020), 2).close()
         port = int(fleet.control_url.rsplit(":", 1)[1])
         with pytest.raises(FleetError, match="control endpoint: cannot listen"), Fleet({**spec, "control": {"port": port}}, tmp_path):

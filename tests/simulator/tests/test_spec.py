@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,48 @@ def test_packages_are_judged() -> None:
     for bad in (raw[:-1], raw[:2000] + b"\0" + raw[2001:], b"", b"hello" * 100):
         with pytest.raises(packages.PackageError):
             packages.open_sealed(bad)
+
+
+WEB_ERRORS = [
+    ({"web_login": "magic"}, "web_login must be one of normal, handshake"),
+    ({"web_ports": {"ftp": 21}}, "web_ports must be a mapping of http and https"),
+    ({"web_ports": {"http": 99999}}, "web_ports: http must be a port number"),
+    ({"lockout": {"tries": 3}}, "lockout must be {tries: 5, seconds: 900} or null"),
+    ({"missing_pages": "/x"}, "missing_pages must be a list of paths"),
+    ({"update_time": -1}, "update_time must be a number of seconds"),
+    ({"faults": {"F-31": {"mode": "odd"}}}, "option 'mode' must be one of tls1.0"),
+    ({"faults": {"F-25": {"offset": "late"}}}, "must be a number of seconds"),
+]
+
+
+@pytest.mark.parametrize(("words", "error"), WEB_ERRORS)
+def test_errors_of_the_web_words(words: dict[str, object], error: str) -> None:
+    with pytest.raises(spec.SpecError, match=re.escape(error)):
+        spec.parse({"meters": [{"name": "x", "model": "PM5560", "firmware": "4.3.5", **words}]})
+
+
+@pytest.mark.simulates("R-011", "R-014", "R-017", "R-020", "R-153")
+@pytest.mark.parametrize(
+    ("verdict", "model", "present", "target", "good"),
+    [
+        (tables.tool_verdict, "PM5560", "2.5.0", "4.0.0", True),
+        (tables.tool_verdict, "PM5560", "2.4.9", "4.0.0", False),
+        (tables.tool_verdict, "PM5560", "2.9.9", "2.9.9", False),
+        (tables.tool_verdict, "PM5560", "4.3.5", "4.4.0", False),
+        (tables.tool_verdict, "PM5570", "3.2.9", "6.0.0", False),
+        (tables.tool_verdict, "PM5650", "2.11.0", "4.10.0", True),
+        (tables.tool_verdict, "PM5650", "2.12.9", "4.9.9", False),
+        (tables.tool_verdict, "PM5561", "10.6.0", "12.0.0", True),
+        (tables.tool_verdict, "PM5661", "11.2.9", "14.0.0", False),
+        (tables.web_verdict, "PM5560", "2.9.9", "4.0.0", False),
+        (tables.web_verdict, "PM5560", "4.3.5", "4.0.0", True),
+        (tables.web_verdict, "PM5562", "4.3.5", "4.3.5", False),
+        (tables.web_verdict, "PM5661", "14.0.1", "14.0.0", False),
+        (tables.web_verdict, "PM5661", "14.0.1", "14.1.0", True),
+        (tables.web_verdict, "PM5570L", "6.0.4", "6.1.0", True),
+        (tables.web_verdict, "PM5570L", "6.0.4", "3.2.9", False),
+        (tables.web_verdict, "PM5560", "4.3.5", "2.9.9", False),
+    ],
+)
+def test_steps_with_a_package(verdict: object, model: str, present: str, target: str, good: bool) -> None:
+    assert (not verdict(model, tables.parse_version(present), tables.parse_version(target))) == good  # type: ignore[operator]

@@ -16,7 +16,7 @@ from metersim.bench import Bench, Forms
 from metersim.cli import main
 
 FLEET = {
-    "clock_factor": 100,
+    "clock_factor": 200,
     "defaults": {"update_time": 60, "restart_silence": 20, "model": "PM5560", "firmware": "4.3.5"},
     "meters": [{"name": f"a{number:02d}"} for number in range(1, 22)]
     + [{"name": f"b{number:02d}", "surface": "b"} for number in range(1, 6)]
