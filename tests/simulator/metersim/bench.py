@@ -55,7 +55,9 @@ class Bench:
         """One web request with the Product Master's login."""
         options.setdefault("auth", USER)
         options.setdefault("method", "GET")
-        return requests.request(url=f"http://{self.ip(name)}{path}", timeout=10, allow_redirects=False, **options)
+        return requests.request(
+            url=f"http://{self.ip(name)}:{self.meter(name).state()['ports']['http']}{path}", timeout=10, allow_redirects=False, **options
+        )
 
     def trigger(self, name: str, **options: Any) -> requests.Response:
         """Open the trigger page."""

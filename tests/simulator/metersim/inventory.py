@@ -30,7 +30,7 @@ def build(fleet: Fleet) -> dict[str, Any]:
 def _host(fleet: Fleet, meter: Meter) -> dict[str, Any]:
     host: dict[str, Any] = {
         "ansible_host": meter.address,
-        "metering_ports": {name: fleet.spec.ports[name] for name in ("modbus", "ftp", "http", "https")},
+        "metering_ports": {name: meter.own_port(name) for name in ("modbus", "ftp", "http", "https")},
         "metering_unit_id": meter.unit_id,
         "metering_credentials": _credentials(meter),
         "metering_attest": _attest(meter),

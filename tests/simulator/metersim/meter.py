@@ -292,6 +292,10 @@ class Meter:
         main = "https" if self.generation == tables.NEW else "http"
         if fault and fault["mode"] == "port" and service == main:
             return int(fault["port"])
+        return self.own_port(service)
+
+    def own_port(self, service: str) -> int:
+        """The port the owner knows of."""
         if service in USUAL_PORTS and self.web_ports[service] != USUAL_PORTS[service]:
             return self.web_ports[service]
         return self.ports[service]

@@ -44,6 +44,10 @@ class OldPages:
             return self._trigger_answer(request, role)
         if request.path == meter.surface.status_path:
             return garbled(meter, "status") or _typed(*meter.surface.status_page(meter))
+        if request.path in meter.spec.missing_pages:
+            return web.Response(status=404, text="Not found\n")
+        if request.path == meter.surface.ethernet_path:
+            return garbled(meter, "settings") or _typed(*meter.surface.ethernet_page(meter))
         if request.path == meter.surface.role_path:
             return garbled(meter, "role") or _typed(*meter.surface.role_page(user, role))
         if request.path == "/":

@@ -30,6 +30,7 @@ class Surface:
     server: str
     status_path: str
     role_path: str
+    ethernet_path: str
     lock_open: tuple[int, int]
     lock_closed: tuple[int, int]
     order: tuple[str, ...]
@@ -50,6 +51,19 @@ class Surface:
         if self.name == "a":
             return "text/html", _page("Session", f'<p id="session">Signed in as <b>{html.escape(user)}</b> ({word})</p>')
         return "application/json", json.dumps({"session": {"account": user, "group": word}})
+
+    def ethernet_page(self, meter: Meter) -> tuple[str, str]:
+        """Content type and body of the network settings, old generation."""
+        if self.name == "b":
+            words = {"web_port": meter.web_ports["http"], "ftp": meter.ftp_enabled, "address_from": meter.ip_mode}
+            return "application/json", json.dumps({"network": words})
+        rows = {
+            "HTTP port": meter.web_ports["http"],
+            "FTP server": "Enabled" if meter.ftp_enabled else "Disabled",
+            "IP method": {"stored": "Stored", "dhcp": "DHCP", "bootp": "BOOTP"}[meter.ip_mode],
+        }
+        cells = "\n".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in rows.items())
+        return "text/html", _page("Advanced Ethernet Settings", f'<table id="ethernet">\n{cells}\n</table>')
 
 
 def _page(title: str, body: str) -> str:
@@ -101,6 +115,7 @@ SURFACES = {
         server="PM5000-WebServer",
         status_path="/FirmwareUpgradeStatus.shtml",
         role_path="/Session.shtml",
+        ethernet_path="/AdvancedEthernetSettings.shtml",
         lock_open=(0, 2),
         lock_closed=(1, 5),
         order=(CARD, SYSTEM, LANGUAGE, PAGES),
@@ -151,6 +166,7 @@ SURFACES = {
         server="httpd/2.1",
         status_path="/maint/update.cgi",
         role_path="/maint/whoami.cgi",
+        ethernet_path="/maint/network.cgi",
         lock_open=(0x0100, 0x00A0),
         lock_closed=(0x0101, 0x0050),
         order=(SYSTEM, PAGES, LANGUAGE, CARD),

@@ -36,7 +36,8 @@ FLEET = {
         {"name": "set-b", **NEW, "surface": "b"},
         {"name": "plain", **NEW, "http_redirect": False},
         {"name": "gone", **NEW, "missing_pages": ["/settings/ethernet.html"]},
-        {"name": "old", "model": "PM5560", "firmware": "2.9.9"},
+        {"name": "old", "model": "PM5560", "firmware": "2.9.9", "web_ports": {"http": 8085}},
+        {"name": "old-b", "model": "PM5560", "firmware": "2.9.9", "surface": "b", "ip_mode": "dhcp"},
         {"name": "bad-a", **NEW},
         {"name": "bad-b", **NEW, "surface": "b"},
         {"name": "mid-a", "model": "PM5561", "firmware": "12.0.1", "mid_lock": True},
@@ -283,9 +284,21 @@ def test_redirect_missing_pages_and_old_paths(bench: Bench) -> None:
     assert person.call("GET", "/FirmwareUpgradeStatus.shtml").status_code == 404
     for path in ("/maintenance/firmware.html", "/api/v1/update", "/login.html"):
         assert bench.get("old", path).status_code == 404
-    assert requests.get(f"http://{bench.ip('old')}/login.html", timeout=5).status_code == 401
+    assert requests.get(f"http://{bench.ip('old')}:8085/login.html", timeout=5).status_code == 401
     with pytest.raises(OSError):
         socket.create_connection((bench.ip("old"), 443), 0.3)
+
+
+@pytest.mark.simulates("R-097")
+def test_network_settings_of_the_old_generation(bench: Bench) -> None:
+    page = bench.get("old", "/AdvancedEthernetSettings.shtml").text
+    assert re.findall(r"<tr><td>([^<]*)</td><td>([^<]*)</td></tr>", page) == [
+        ("HTTP port", "8085"), ("FTP server", "Enabled"), ("IP method", "Stored"),
+    ]  # fmt: skip
+    assert bench.fleet.hosts()["old"]["metering_ports"]["http"] == 8085
+    answer = bench.get("old-b", "/maint/network.cgi", auth=("user1", "pass1")).json()
+    assert answer == {"network": {"web_port": 80, "ftp": True, "address_from": "dhcp"}}
+    assert bench.get("old-b", "/maint/gone.cgi").status_code == 404
 
 
 def test_certificate(bench: Bench, tmp_path: Any) -> None:
