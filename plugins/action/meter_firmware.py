@@ -13,16 +13,18 @@ from typing import Any, ClassVar
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, InputError, MeteringError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import open_records
-from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.ftp import SendFile
+from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.steps import SendFile
 from ansible_collections.gridops.metering.plugins.module_utils._errors import describe_error
 from ansible_collections.gridops.metering.plugins.module_utils._firmware import FIRMWARE_SPEC
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction, OptionError
-from ansible_collections.gridops.metering.plugins.plugin_utils._firmware import GOOD, FirmwareTask
+from ansible_collections.gridops.metering.plugins.plugin_utils._firmware import GOOD, RESTING, FirmwareTask
 from ansible_collections.gridops.metering.plugins.plugin_utils._firmware_hooks import TaskHooks
 from ansible_collections.gridops.metering.plugins.plugin_utils._firmware_remote import RemoteSteps
 from ansible_collections.gridops.metering.plugins.plugin_utils._progress import Progress
 
 MODULE = "gridops.metering.meter_firmware"
+#: Files of packages, removed from a jump host after they were sent.
+_ENDINGS = (".out", ".fwa", ".shtml", ".sedp")
 
 
 class ActionModule(MeterAction):
@@ -60,7 +62,9 @@ class ActionModule(MeterAction):
     def _refused(self, task: FirmwareTask, error: MeteringError) -> dict[str, Any]:
         """With on_failure: record, bad input of one meter is that meter's outcome, and the play goes on."""
         described = describe_error(error, self.stage)["error"]
-        reason = described["reason"] or getattr(error, "reason", None) or ("bad_input" if isinstance(error, InputError) else "ledger_untrusted")
+        reason = (
+            described["reason"] or getattr(error, "reason", None) or ("bad_input" if isinstance(error, InputError) else "ledger_untrusted")
+        )
         return task.result("blocked", reason, str(error))
 
     def _finish_task(self, task: FirmwareTask, result: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +72,7 @@ class ActionModule(MeterAction):
             result["diff"] = self.redactor.clean(task.diff(result))
         if task.params["on_failure"] == "record":
             self._record(task, result)
-        elif result["outcome"] not in GOOD:
+        elif result["outcome"] not in GOOD | RESTING:
             result["failed"] = True
             result["error"] = {"class": "outcome", "stage": "upgrade", "reason": result["reason"], "remedy": result["remedy"]}
         return result
@@ -85,16 +89,14 @@ class ActionModule(MeterAction):
     # -- jump hosts ---------------------------------------------------------------------------------------------------
 
     def _remote_factory(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> Any:
-        timing = params.get("timing") or {}
-        options = {
-            "clock_factor": timing.get("clock_factor") or 1.0,
-            "read_back": params["verify_upload"] == "read_back",
-            "search": params["search"],
-        }
+        factor = (params.get("timing") or {}).get("clock_factor") or 1.0
 
-        def make(target: Target, profile: dict[str, Any] | None, files: list[SendFile]) -> RemoteSteps:
+        def make(
+            method: str, target: Target, profile: Mapping[str, Any] | None, files: list[SendFile], options: dict[str, Any]
+        ) -> RemoteSteps:
+            given = {**options, "method": method, "clock_factor": factor}
             return RemoteSteps(
-                target, profile, files, options, lambda sealed: self._call_step(sealed, task_vars), self._copy_there, self._remove_there
+                target, profile, files, given, lambda sealed: self._call_step(sealed, task_vars), self._copy_there, self._remove_there
             )
 
         return make
@@ -115,7 +117,8 @@ class ActionModule(MeterAction):
     def _remove_there(self) -> None:
         tmpdir = self._connection._shell.tmpdir
         if tmpdir:
-            self._low_level_execute_command(f"rm -f -- {shlex.quote(tmpdir)}/*.out {shlex.quote(tmpdir)}/*.fwa {shlex.quote(tmpdir)}/*.shtml", sudoable=False)
+            patterns = " ".join(f"{shlex.quote(tmpdir)}/*{ending}" for ending in _ENDINGS)
+            self._low_level_execute_command(f"rm -f -- {patterns}", sudoable=False)
 
 
 __all__ = ["ActionModule", "OptionError"]

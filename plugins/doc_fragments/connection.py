@@ -97,6 +97,11 @@ options:
       management_zone:
         description: The protected network from which the meter is managed.
         type: str
+      recovered:
+        description:
+          - Whether a person followed the recovery advice after an upgrade by webpages ended badly, and the meter starts and answers.
+        type: bool
+        version_added: 0.2.0
       by:
         description: Who attests it.
         type: str

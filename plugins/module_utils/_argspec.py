@@ -39,6 +39,7 @@ ATTEST_SPEC: dict[str, Any] = {
             "digital_outputs_in_use": {"type": "bool"},
             "outputs_safe": {"type": "bool"},
             "management_zone": {"type": "str"},
+            "recovered": {"type": "bool"},
             "by": {"type": "str"},
             "at": {"type": "str"},
         },

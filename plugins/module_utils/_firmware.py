@@ -8,19 +8,20 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ._argspec import ATTEST_SPEC, CONNECTION_SPEC, merge_specs
 from ._engine.base.errors import InputError
 from ._engine.catalogue import accept, constants
 from ._engine.catalogue.versions import Version
-from ._engine.upgrade.observe import Limits
 
 METHODS = ("ftp", "tool", "web", "ion", "dlms")
 TIMINGS: dict[str, constants.Constant] = {
     "settle": constants.SETTLE,
     "card_reset": constants.CARD_RESET,
+    "resume": constants.RESUME,
+    "retry_hold": constants.RETRY_HOLD,
     "stall": constants.STALL,
     "hard_timeout": constants.HARD_TIMEOUT,
 }
@@ -33,6 +34,27 @@ FIRMWARE_SPEC: dict[str, Any] = merge_specs(
         "artifacts": {"type": "path"},
         "method": {"type": "str", "choices": list(METHODS)},
         "profile": {"type": "str"},
+        "web_profile": {"type": "str"},
+        "web_session": {
+            "type": "dict",
+            "no_log": True,
+            "options": {"cookies": {"type": "dict", "default": {}}, "headers": {"type": "dict", "default": {}}},
+        },
+        "login_helper": {"type": "list", "elements": "str", "default": []},
+        "tool_mode": {"type": "str", "choices": ["manual", "command"]},
+        "tool": {
+            "type": "dict",
+            "options": {
+                "host": {"type": "str"},
+                "command": {"type": "list", "elements": "str"},
+                "version": {"type": "str"},
+                "ping": {"type": "list", "elements": "str"},
+                "handover_dir": {"type": "path"},
+                "exit_ok": {"type": "list", "elements": "int", "default": [0]},
+                "encoding": {"type": "str"},
+            },
+        },
+        "wait": {"type": "float", "default": 0.0},
         "strict_matrix": {"type": "bool", "default": False},
         "accept": {"type": "list", "elements": "str", "default": []},
         "attempts_reserve": {"type": "int"},
@@ -42,10 +64,20 @@ FIRMWARE_SPEC: dict[str, Any] = merge_specs(
         "search": {"type": "list", "elements": "str", "default": []},
         "timing": {
             "type": "dict",
-            "options": {**{name: {"type": "float"} for name in TIMINGS}, "lease_wait": {"type": "float"}, "clock_factor": {"type": "float"}},
+            "options": {
+                **{name: {"type": "float"} for name in TIMINGS},
+                "lease_wait": {"type": "float"},
+                "clock_factor": {"type": "float"},
+            },
         },
         "check_login": {"type": "bool", "default": False},
         "on_failure": {"type": "str", "choices": ["fail", "record"], "default": "fail"},
+        "silent": {"type": "str", "choices": ["fail", "park"], "default": "fail"},
+        "retry": {"type": "bool", "default": False},
+        "expect": {
+            "type": "dict",
+            "options": {"serial": {"type": "str"}, "versions": {"type": "list", "elements": "str"}, "artifact": {"type": "str"}},
+        },
         "campaign": {"type": "str", "default": "adhoc"},
         "plan_digest": {"type": "str"},
         "records": {"type": "str"},
@@ -64,18 +96,23 @@ class Rules:
     reserve: int
     retries: int
     cap: int
-    limits: Limits
+    waits: Mapping[str, float]
     settle: float
     lease_wait: float
     clock_factor: float
     search: tuple[str, ...]
+    park: bool = False
+    retry: bool = False
+    expect: Mapping[str, Any] = field(default_factory=dict)
 
 
 def check_rules(params: Mapping[str, Any], host: str) -> Rules:
     """The meaning of the options. Raises InputError before anything is contacted."""
     for name in ("version", "artifacts"):
         if not params.get(name):
-            raise InputError(name, None, {"version": "the wanted firmware version, such as 2.9.9", "artifacts": "the artifact folder"}[name], "R-006")
+            raise InputError(
+                name, None, {"version": "the wanted firmware version, such as 2.9.9", "artifacts": "the artifact folder"}[name], "R-006"
+            )
     timing = {name: value for name, value in (params.get("timing") or {}).items() if value is not None}
     factor = timing.get("clock_factor", 1.0)
     if not math.isfinite(factor):  # neither clock nor waiter would ever compare with it
@@ -86,13 +123,25 @@ def check_rules(params: Mapping[str, Any], host: str) -> Rules:
         accept=accept.check_words(params["accept"]),
         attest=_attest(params.get("attest")),
         reserve=_bounded("attempts_reserve", params.get("attempts_reserve"), constants.ATTEMPTS_RESERVE_DEFAULT.number, 0, 25, "R-044"),
-        retries=_bounded("retries", params.get("retries"), constants.MAX_RETRIES_DEFAULT.number, 0, constants.MAX_RETRIES_DEFAULT.number, "R-092"),
-        cap=_bounded("concurrency", params.get("concurrency"), constants.UNDOCUMENTED_CAP_DEFAULT.number, 1, constants.UNDOCUMENTED_CAP_CEILING.number, "G-18"),
-        limits=Limits(card_reset=waits["card_reset"], stall=waits["stall"], hard_timeout=waits["hard_timeout"]),
+        retries=_bounded(
+            "retries", params.get("retries"), constants.MAX_RETRIES_DEFAULT.number, 0, constants.MAX_RETRIES_DEFAULT.number, "R-092"
+        ),
+        cap=_bounded(
+            "concurrency",
+            params.get("concurrency"),
+            constants.UNDOCUMENTED_CAP_DEFAULT.number,
+            1,
+            constants.UNDOCUMENTED_CAP_CEILING.number,
+            "G-18",
+        ),
+        waits=waits,
         settle=waits["settle"],
         lease_wait=_seconds("lease_wait", timing.get("lease_wait"), constants.LEASE_WAIT.number),
         clock_factor=factor,
         search=_networks(params["search"]),
+        park=params.get("silent") == "park",
+        retry=bool(params.get("retry")),
+        expect=_expect(params.get("expect")),
     )
 
 
@@ -101,6 +150,16 @@ def _version(text: str) -> Version:
         return Version.parse(text)
     except InputError as error:
         raise InputError("version", text, error.accepted, error.rule) from None
+
+
+def _expect(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the reviewed plan says of this meter, versions in one spelling (R-116)."""
+    expect = {name: value for name, value in (given or {}).items() if value is not None}
+    try:
+        expect["versions"] = [str(Version.parse(text)) for text in expect.get("versions", ())]
+    except InputError as error:
+        raise InputError("expect.versions", given, error.accepted, error.rule) from None
+    return expect
 
 
 def _attest(given: Mapping[str, Any] | None) -> dict[str, Any]:

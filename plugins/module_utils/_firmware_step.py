@@ -15,7 +15,8 @@ from ._engine.base.clock import clock_for
 from ._engine.base.errors import DeviceError, InputError
 from ._engine.base.redaction import Redactor
 from ._engine.base.target import Credential, Target, Timeouts
-from ._engine.upgrade.ftp import FtpSteps, SendFile
+from ._engine.upgrade.ftp import FtpSteps
+from ._engine.upgrade.steps import MeterSteps, SendFile
 
 STEPS = frozenset({"identify", "services", "lock", "login", "stage", "trigger", "observe", "find"})
 
@@ -46,7 +47,7 @@ def _open(sealed: str | None) -> tuple[str, dict[str, Any]]:
     return step, payload
 
 
-def _steps(payload: dict[str, Any]) -> FtpSteps:
+def _steps(payload: dict[str, Any]) -> MeterSteps:
     given = payload["target"]
     target = Target(
         name=given["name"],
@@ -59,4 +60,7 @@ def _steps(payload: dict[str, Any]) -> FtpSteps:
         clock=clock_for(given["host"], payload["clock_factor"]),
     )
     files = [SendFile(**item) for item in payload["files"]]
-    return FtpSteps(target, payload["profile"], files, payload["search"], read_back=payload["read_back"])
+    common = (target, payload["profile"], files, payload["search"])
+    if payload["method"] == "ftp":
+        return FtpSteps(*common, read_back=payload["read_back"])
+    return MeterSteps(*common)

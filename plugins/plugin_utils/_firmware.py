@@ -7,59 +7,68 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.gridops.metering.plugins.module_utils._argspec import target_from
 from ansible_collections.gridops.metering.plugins.module_utils._engine.artifacts import manifest as artifacts
-from ansible_collections.gridops.metering.plugins.module_utils._engine.base.clock import clock_for
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.clock import Waiter, clock_for
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, InputError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
-from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import accept, constants, reasons, recovery
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import constants
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.limits import attempt_limit
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import Model, find_model
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.versions import Version
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.paths import Hop, PathResult, plan_path
-from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.prechecks import (
-    Attempts,
-    Login,
-    Precheck,
-    Situation,
-    blocking,
-    judge_ftp,
-)
+from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.prechecks import Attempts, Precheck, blocking
 from ansible_collections.gridops.metering.plugins.module_utils._engine.profiles.loader import load_profile
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.types import Attempt
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.flow import Flow, HopResult, Job
-from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.ftp import COPY_ORDER, ROLE, FtpSteps, Reading, SendFile
+from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.steps import MeterSteps, Reading, SendFile
 from ansible_collections.gridops.metering.plugins.module_utils._firmware import Rules, check_rules
 
-GOOD = frozenset({"verified", "verified_late", "current", "planned"})
-StepsFactory = Callable[[Target, dict[str, Any] | None, list[SendFile]], Any]
+from . import _firmware_judge as judging
+from . import _firmware_result as reporting
+from ._firmware_result import GOOD, RESTING
+from ._method import Method
+from ._method_registry import METHODS
+
+__all__ = ["GOOD", "RESTING", "FirmwareTask"]
+
+#: Makes the steps of a method on a jump host: (method, target, profile, files, options) -> Steps.
+RemoteFactory = Callable[[str, Target, Mapping[str, Any] | None, list[SendFile], dict[str, Any]], Any]
+_READING = frozenset(item.name for item in fields(Reading))
 
 
 class FirmwareTask:
-    """One meter, one task. ``steps_for`` makes the steps: in this process, or on a jump host."""
+    """One meter, one task. ``remote`` makes steps that run on a jump host; without it they run in this process."""
 
-    def __init__(self, params: dict[str, Any], host: str, check_mode: bool, steps_for: StepsFactory | None, hooks: Any) -> None:
-        self.params, self.host, self.check_mode, self.hooks = params, host, check_mode, hooks
-        self.steps_for = steps_for
+    def __init__(self, params: dict[str, Any], host: str, check_mode: bool, remote: RemoteFactory | None, hooks: Any) -> None:
+        self.params, self.host, self.check_mode, self.remote, self.hooks = params, host, check_mode, remote, hooks
         self.rules: Rules
         self.target: Target
+        self.records: Records
         self.profile: dict[str, Any] | None = None
+        self.web_profile: dict[str, Any] | None = None
         self.reading: Reading | None = None
         self.model: Model
         self.source: Version
         self.path: PathResult | None = None
         self.hop: Hop | None = None
+        self.method: Method | None = None
+        self.methods: dict[str, Method] = {}
         self.package: artifacts.Package | None = None
         self.package_faults: list[artifacts.Fault] = []
         self.attempts = Attempts()
         self.left_after: int | None = None
         self.prechecks: list[Precheck] = []
         self.needed: dict[str, str] = {}
+        self.warnings: list[str] = []
+        self.findings: list[dict[str, Any]] = []
         self.resumed: HopResult | None = None
+        self._begun = 0
 
     # -- the whole task -----------------------------------------------------------------------------------------------
 
@@ -69,17 +78,17 @@ class FirmwareTask:
         early = self._early_artifact_faults()
         if early:
             return self.result("blocked", early[0].reason, early[0].text)
-        self.steps = self._steps([])
-        self.records = self._open_records()
-        refused = self._resume() or self._read()
-        if refused:
-            return refused
-        refused = self._plan(self._known())
+        self.steps = self._meter_steps()
+        self.records = open_records(self.params.get("records"), getpass.getuser(), read_only=self.check_mode)
+        refused = self._resume() or self._read() or self._plan(self._known())
         if refused:
             return refused
         if self.hop is None:
             return self.result("current", "", f"the meter runs {self.rules.version} already")
         self._prepare_package()
+        refused = self._as_reviewed() or self._may_retry()
+        if refused:
+            return refused
         self._judge()
         stops = blocking(self.prechecks)
         if stops:
@@ -94,25 +103,28 @@ class FirmwareTask:
         self.target = target_from(self.params, self.host, clock)
         self.manifest = artifacts.load(Path(self.params["artifacts"]))
         self.profile = load_profile(self.params["profile"]) if self.params.get("profile") else None
+        self.web_profile = self.profile
+        if self.params.get("web_profile") and "web" in METHODS:
+            self.web_profile = load_profile(self.params["web_profile"])
+        self.methods = {name: made(self) for name, made in METHODS.items()}
+        for method in self.methods.values():
+            method.check()
 
     def _early_artifact_faults(self) -> list[artifacts.Fault]:
         """Faults of every package of the wanted version, known before any contact (F-08)."""
         wanted = [item for item in self.manifest.packages if item.version == str(self.rules.version)]
         return [fault for package in wanted for fault in artifacts.faults(package)]
 
-    def _open_records(self) -> Records:
-        return open_records(self.params.get("records"), getpass.getuser(), read_only=self.check_mode)
-
-    def _steps(self, files: list[SendFile]) -> Any:
-        if self.steps_for is not None:
-            return self.steps_for(self.target, self.profile, files)
-        read_back = self.params["verify_upload"] == "read_back"
-        return FtpSteps(self.target, self.profile, files, self.rules.search, self.hooks, read_back)
+    def _meter_steps(self) -> Any:
+        """Steps that need no method yet: reading the meter and finding it again."""
+        if self.remote is not None:
+            return self.remote("meter", self.target, self.profile, [], {"search": list(self.rules.search)})
+        return MeterSteps(self.target, self.profile, [], self.rules.search, self.hooks)
 
     # -- what an earlier run left -------------------------------------------------------------------------------------
 
     def _read(self) -> dict[str, Any] | None:
-        """Who answers now; a result when nobody does, or a stranger at the address of a lost meter."""
+        """Who answers now; a result when nobody does, or a stranger at the address of a lost or planned meter."""
         try:
             self.reading = self.steps.identify()
         except DeviceError as error:
@@ -122,6 +134,9 @@ class FirmwareTask:
             # F-13: after a lost meter the address may belong to another one. It is never written to under this name.
             text = f"serial {self.reading.serial} answers here, but {self.host} was serial {last.serial} when it was lost"
             return self.result("blocked", "serial_mismatch", text)
+        planned = self.rules.expect.get("serial")
+        if planned and self.reading.serial != planned:
+            return self.result("blocked", "plan_stale", f"serial {self.reading.serial} answers here; the reviewed plan says {planned}")
         return None
 
     def _known(self) -> Reading:
@@ -137,13 +152,19 @@ class FirmwareTask:
         attempt = None if self.check_mode else self._left_open()
         if attempt is None:
             return None
-        self.reading, self.model, self.source = Reading(**attempt.before), find_model(attempt.model), Version.parse(attempt.source)
+        method = self.methods.get(attempt.method)
+        if method is None:
+            text = f"an attempt by the method {attempt.method} has no end, and this release cannot look for it"
+            return self.result("blocked", "method_not_available", text)
+        self.reading = Reading(**{name: value for name, value in attempt.before.items() if name in _READING})
+        self.model, self.source, self.method = find_model(attempt.model), Version.parse(attempt.source), method
         self.path = plan_path(self.model, self.source, Version.parse(attempt.target), [], False, True)
         self.hop = self.path.hops[0] if self.path.supported and self.path.hops else None
-        ended = self._flow(self._resume_job(attempt), resume=True)
-        self.attempts = self._budget()
-        if (ended.outcome == "failed_retryable" and self.rules.retries > 0) or not ended.outcome:
-            self.resumed, self.reading, self.hop, self.path = ended, None, None, None
+        ended = self._flow(method, self._resume_job(method, attempt), resume=True)
+        self.attempts = judging.budget(self)
+        again = ended.outcome == "failed_retryable" and (self.rules.retries > 0 or self.rules.retry)
+        if again or not ended.outcome:
+            self.resumed, self.reading, self.hop, self.path, self.method = ended, None, None, None, None
             return None
         return self._hop_result(ended)
 
@@ -157,23 +178,6 @@ class FirmwareTask:
         except DeviceError:
             return None  # the same reading right after this says it
         return self.records.open_attempt(serial) if serial else None
-
-    def _resume_job(self, attempt: Attempt) -> Job:
-        return Job(
-            host=self.host,
-            serial=attempt.serial,
-            model=attempt.model,
-            row=attempt.row,
-            method=attempt.method,
-            source=attempt.source,
-            target=attempt.target,
-            artifact_digest=attempt.artifact_digest,
-            plan_digest=attempt.plan_digest,
-            limit_from=attempt.limit_from,
-            has_lock=False,
-            retries=0,
-            **self._job_rules(),
-        )
 
     # -- planning -----------------------------------------------------------------------------------------------------
 
@@ -197,14 +201,19 @@ class FirmwareTask:
         asked = self.params.get("method")
         if asked and asked != self.hop.method:
             return self.result("blocked", "method_mismatch", f"row {self.hop.row} gives the method {self.hop.method}, not {asked}")
-        if self.hop.method != "ftp":
-            self.attempts = self._budget()
+        self.method = self.methods.get(self.hop.method)
+        if self.method is None:
+            self.attempts = judging.budget(self)
             if self.attempts.remaining == 0:  # the more final reason goes first
                 text = f"{self.attempts.used} of {self.attempts.limit} attempts used ({self.attempts.source})"
                 return self.result("blocked", "attempts_exhausted", text)
-            return self.result("blocked", "method_not_available", f"row {self.hop.row} needs the method {self.hop.method}, which this release cannot run")
+            return self.result(
+                "blocked", "method_not_available", f"row {self.hop.row} needs the method {self.hop.method}, which this release cannot run"
+            )
         if reading.serial is None:
-            return self.result("blocked", "serial_unknown", "the meter does not tell its serial number, so no attempt can be recorded for it")
+            return self.result(
+                "blocked", "serial_unknown", "the meter does not tell its serial number, so no attempt can be recorded for it"
+            )
         return None
 
     def _prepare_package(self) -> None:
@@ -222,135 +231,79 @@ class FirmwareTask:
             raise TypeError("no hop is planned")
         return self.hop
 
+    def _method(self) -> Method:
+        if self.method is None:
+            raise TypeError("no method is planned")
+        return self.method
+
+    def _as_reviewed(self) -> dict[str, Any] | None:
+        """The meter and the package still are what the reviewed plan says (R-116)."""
+        versions, digest = self.rules.expect.get("versions"), self.rules.expect.get("artifact")
+        if versions and str(self.source) not in versions:
+            return self.result("blocked", "plan_stale", f"the meter runs {self.source}; the reviewed plan says {' or '.join(versions)}")
+        if digest and self.package is not None and self.package.digest != digest:
+            return self.result("blocked", "plan_stale", f"package {self.package.id} is not the one that was reviewed")
+        return None
+
+    def _may_retry(self) -> dict[str, Any] | None:
+        """With ``retry`` this is the second and last try of a meter whose upgrade failed in this campaign (R-092, R-119)."""
+        if not self.rules.retry:
+            return None
+        history = [item for item in self.records.attempt_history(str(self._known().serial)) if item.campaign == self.params["campaign"]]
+        tried = [item for item in history if item.state != "not_started" and item.method == self._hop().method]
+        if not tried or tried[-1].outcome != "failed_retryable":
+            return self.result("blocked", "retry_not_allowed", "no upgrade of this meter in this campaign ended so that it may be repeated")
+        if len([item for item in tried if item.outcome == "failed_retryable"]) > constants.MAX_RETRIES_DEFAULT.number:
+            return self.result("blocked", "retry_not_allowed", "this meter had its second try in this campaign already")
+        return None
+
     # -- prechecks ----------------------------------------------------------------------------------------------------
 
     def _judge(self) -> None:
-        self.needed = self._needed_words()
-        self.attempts = self._budget()
+        method = self._method()
+        self.needed = judging.needed_words(self, method)
+        self.attempts = judging.budget(self)
         self.left_after = None if self.attempts.remaining is None else max(0, self.attempts.remaining - 1)
-        holder = self._holder()
-        services = self.steps.services()
-        lock = self._lock()
-        situation = self._situation(services, lock, holder, Login(text="not tried, because something cheaper failed already"))
-        self.prechecks = judge_ftp(situation)
-        if not blocking(self.prechecks):
-            login = self._login()
-            self.prechecks = judge_ftp(self._situation(services, lock, holder, login))
-
-    def _situation(self, services: Mapping[str, str], lock: str, holder: str | None, login: Login) -> Situation:
-        package = self.package
-        return Situation(
-            has_lock=self.model.has_lock,
-            needed_accept=self.needed,
-            accept=self.rules.accept,
-            attest=self.rules.attest,
-            package_faults=tuple((fault.reason, fault.text) for fault in self.package_faults),
-            package_text=f"{package.id}: names, sizes and hashes are as pinned" if package else "",
-            package_bytes=package.size if package else 0,
-            attempts=self.attempts,
-            reserve=self.rules.reserve,
-            behind_gateway=bool(self.target.gateway) or self.target.unit_id != constants.UNIT_ID.number,
-            services=services,
-            login=login,
-            lock=lock,
-            ip_mode="unknown",
-            has_credential=ROLE in self.target.credentials,
-            holder=holder,
-        )
-
-    def _needed_words(self) -> dict[str, str]:
-        """Words of ``accept`` that the whole chain needs, each with its reason code."""
-        hops = self.path.hops if self.path else ()
-        words = {word: accept.WORDS[word].reason for hop in hops for word in hop.accept}
-        if "loses_dlf3000" in words and self._upgraded_by_ftp_before():
-            del words["loses_dlf3000"]
-        return words
-
-    def _upgraded_by_ftp_before(self) -> bool:
-        serial = self.reading.serial if self.reading else None
-        history = self.records.attempt_history(serial) if serial else []
-        return any(item.method == "ftp" and item.outcome in ("verified", "verified_late") for item in history)
-
-    def _budget(self) -> Attempts:
-        limit = attempt_limit(self.model, self.source)
-        serial = self.reading.serial if self.reading else None
-        if limit is None or serial is None:
-            return Attempts()
-        if self._meter_said_exhausted(serial, limit.since):
-            return Attempts(limit.limit, limit.limit, "device")
-        since, attested = str(limit.since), self.rules.attest.get("attempts_used")
-        count = self.records.attempts(serial, self.model.name, since)
-        if not count.known and attested is not None:
-            self._record_attested(serial, since, int(attested))
-            return Attempts(limit.limit, int(attested), "attested")
-        if not count.known:
-            return Attempts(limit.limit, None, "unknown")
-        return Attempts(limit.limit, count.used, "ledger, estimated" if count.estimated else "ledger")
-
-    def _meter_said_exhausted(self, serial: str, since: Version) -> bool:
-        """The meter itself refused for want of attempts: it knows of some that the ledger does not (F-11)."""
-        history = self.records.attempt_history(serial)
-        return any(item.outcome == "attempts_exhausted" and Version.parse(item.source) >= since for item in history)
-
-    def _record_attested(self, serial: str, since: str, used: int) -> None:
-        if not self.check_mode:
-            attest = self.rules.attest
-            self.records.attest_attempts(serial, self.model.name, since, used, str(attest.get("by", "")), str(attest.get("at", "")))
-
-    def _lock(self) -> str:
-        if not self.model.has_lock:
-            return "not_applicable"
-        try:
-            return str(self.steps.lock())
-        except DeviceError:
-            return "unknown"
-
-    def _holder(self) -> str | None:
-        serial = self.reading.serial if self.reading else None
-        holder = self.records.holder(f"meter:{serial}") if serial else None
-        return holder.text if holder is not None and holder.alive and self.rules.lease_wait == 0 else None
-
-    def _login(self) -> Login:
-        if self.check_mode and not self.params["check_login"]:
-            return Login(text="not tried in check mode")
-        if ROLE not in self.target.credentials:
-            return Login(text="not tried: no credential is given")
-        return Login(**self._steps_with_files().login())
+        self.prechecks = judging.judge(self, method)
 
     # -- the hop ------------------------------------------------------------------------------------------------------
 
-    def _files(self) -> list[SendFile]:
-        package = self.package
-        if package is None:
-            return []
-        by_role = {item.role: item for item in package.files}
-        chosen = [by_role[role] for role, folder in COPY_ORDER]
-        return [SendFile(item.name, item.role, item.sha256, item.size, str(item.path)) for item in chosen]
-
-    def _steps_with_files(self) -> Any:
-        return self._steps(self._files())
-
     def _run_hop(self) -> dict[str, Any]:
-        ended = self._flow(self._job())
-        self.attempts = self._budget()
+        method = self._method()
+        self._hold_before_retry(method)
+        ended = self._flow(method, self._job(method))
+        self.attempts = judging.budget(self)
         return self._hop_result(ended)
 
-    def _flow(self, job: Job, resume: bool = False) -> HopResult:
-        steps = self._steps_with_files()
-        flow = Flow(job, steps, self.records, self.target.clock, self.hooks, self._why_not, self.rules.clock_factor)
+    def _hold_before_retry(self, method: Method) -> None:
+        """The documented wait of a mass upgrade, counted from the last end of any attempt of this method (R-119)."""
+        last = self.records.last_end(self.params["campaign"], method.name) if self.rules.retry else None
+        if last is None:
+            return
+        rest = self.rules.waits["retry_hold"] - (self.target.clock.time() - last) * self.rules.clock_factor
+        if rest > 0:
+            self.hooks.phase("holding", None, f"{rest:.0f} s before the retry")
+            Waiter(self.target.clock, lambda: self.hooks.guard("staging")).hold(rest)
+
+    def _flow(self, method: Method, job: Job, resume: bool = False) -> HopResult:
+        steps = method.steps([] if resume else method.files())
+        self._begun = 0
+        flow = Flow(job, steps, self.records, self.target.clock, self.hooks, lambda: self._why_not(method), self.rules.clock_factor)
         try:
             return flow.run(resume)
         finally:
-            close = getattr(steps, "close", None)
-            if close is not None:
-                close()
+            steps.close()
 
-    def _job(self) -> Job:
+    def _why_not(self, method: Method) -> str:
+        number, self._begun = self._begun, self._begun + 1
+        return judging.why_not(self) or method.why_not(number)
+
+    def _job(self, method: Method) -> Job:
         reading, hop = self._known(), self._hop()
         if reading.serial is None:
             raise TypeError("no serial number")
         limit = attempt_limit(self.model, self.source)
-        spent = 1 if self.resumed is not None and self.resumed.outcome else 0
+        spent = 1 if self.rules.retry or (self.resumed is not None and self.resumed.outcome) else 0
         return Job(
             host=self.host,
             serial=reading.serial,
@@ -363,132 +316,61 @@ class FirmwareTask:
             plan_digest=self.params.get("plan_digest") or "",
             limit_from=str(limit.since) if limit else "",
             has_lock=self.model.has_lock,
-            retries=self.rules.retries - spent,  # a failed attempt that was resumed was the first one
-            **self._job_rules(),
+            retries=max(0, self.rules.retries - spent),  # a failed attempt that was resumed was the first one
+            **self._job_rules(method),
         )
 
-    def _job_rules(self) -> dict[str, Any]:
+    def _resume_job(self, method: Method, attempt: Attempt) -> Job:
+        return Job(
+            host=self.host,
+            serial=attempt.serial,
+            model=attempt.model,
+            row=attempt.row,
+            method=attempt.method,
+            source=attempt.source,
+            target=attempt.target,
+            artifact_digest=attempt.artifact_digest,
+            plan_digest=attempt.plan_digest,
+            limit_from=attempt.limit_from,
+            has_lock=False,
+            retries=0,
+            **self._job_rules(method),
+        )
+
+    def _job_rules(self, method: Method) -> dict[str, Any]:
         """What a job takes from the options, whatever it does."""
+        group, cap = method.slot()
+        limits = method.limits()
         return {
             "operator": getpass.getuser(),
             "campaign": self.params["campaign"],
-            "cap": self.rules.cap,
-            "limits": self.rules.limits,
+            "group": group,
+            "cap": cap,
+            "limits": limits,
             "settle": self.rules.settle,
             "lease_wait": self.rules.lease_wait,
-            "lease_ttl": self._lease_ttl(),
-            "slice": float(constants.OBSERVE_SLICE.number) if self.steps_for is not None else self.rules.limits.hard_timeout,
+            # Copying through a jump host cannot beat, so the lease must outlive that.
+            "lease_ttl": limits.hard_timeout if self.remote is not None else float(constants.LEASE_TTL.number),
+            "slice": float(constants.OBSERVE_SLICE.number) if self.remote is not None else limits.hard_timeout,
+            "park": self.rules.park,
+            "retry_hold": method.retry_hold and self.rules.waits["retry_hold"],
         }
-
-    def _lease_ttl(self) -> float:
-        """Real seconds a lease lives without a heartbeat; copying through a jump host cannot beat, so it must outlive that."""
-        return self.rules.limits.hard_timeout if self.steps_for is not None else float(constants.LEASE_TTL.number)
-
-    def _why_not(self) -> str:
-        """Asked right before each attempt: the budget may have been spent meanwhile."""
-        budget = self._budget()
-        if budget.limit is None:
-            return ""
-        if budget.remaining is None:
-            return "attempts_unknown"
-        if budget.remaining == 0:
-            return "attempts_exhausted"
-        return "attempts_reserve" if budget.remaining - 1 < self.rules.reserve else ""
-
-    def _hop_result(self, ended: HopResult) -> dict[str, Any]:
-        outcome = ended.outcome
-        if outcome == "failed_retryable":
-            outcome = "failed_final"
-        result = self.result(outcome, ended.reason, ended.text, ended.changed, ended.device_text, ended.restart)
-        result["timeline"] = ([] if self.resumed is None else self.resumed.timeline) + ended.timeline
-        result["after"] = ended.after
-        result["processes"] = ended.processes
-        result["warnings"] = ended.warnings
-        if ended.found_at:
-            result["found_at"] = ended.found_at
-        return result
 
     # -- the result ---------------------------------------------------------------------------------------------------
 
-    def result(self, outcome: str, reason: str, text: str, changed: bool = False, device_text: str = "", restart: str = "") -> dict[str, Any]:
-        """Everything of contract 4.3, with the sentence for a person in ``msg``."""
-        known = reasons.REASONS.get(reason)
-        result: dict[str, Any] = {
-            "changed": changed,
-            "outcome": outcome,
-            "reason": reason,
-            "remedy": known.remedy if known else "",
-            "text": text,
-            "msg": _sentence(outcome, reason, text, device_text, known.remedy if known else ""),
-            "device_text": device_text,
-            "before": self.reading.as_dict() if self.reading else None,
-            "after": None,
-            "plan": self._plan_dict(),
-            "hops": self._hops(),
-            "prechecks": [item.as_dict() for item in self.prechecks],
-            "needed_accept": sorted(self.needed),
-            "attempts": self.attempts.as_dict(),
-            "timeline": [],
-            "recovery": recovery.RECOVERY[self.hop.method].text if self.hop and outcome not in GOOD and outcome != "blocked" else "",
-            "restart": restart,
-            "campaign": self.params["campaign"],
-        }
-        return result
+    def _hop_result(self, ended: HopResult) -> dict[str, Any]:
+        method = self._method()
+        outcome, reason = method.ended(ended.outcome, ended.reason)
+        # The caller that said so tries again itself, after its whole batch.
+        passed_on = self.rules.park and self.rules.retries == 0 and not self.rules.retry
+        if outcome == "failed_retryable" and not passed_on:
+            outcome = method.exhausted
+        return reporting.hop_result(self, ended, outcome, reason)
 
-    def _plan_dict(self) -> dict[str, Any]:
-        hop = self.hop
-        files = self._files() if hop else []
-        folders = dict(COPY_ORDER)
-        return {
-            "target": str(self.rules.version),
-            "artifact": self.package.id if self.package else None,
-            "files": [f"{folders[item.role]}/{item.name}" for item in files],
-            "bytes_to_send": sum(item.size for item in files),
-            "restart": bool(hop),
-            "attempts_left_after": self.left_after,
-            "notes": list(hop.notes) if hop else [],
-        }
+    def result(self, outcome: str, reason: str, text: str, changed: bool = False, device_text: str = "") -> dict[str, Any]:
+        """Everything of contract 4.3."""
+        return reporting.result(self, outcome, reason, text, changed, device_text)
 
-    def _hops(self) -> list[dict[str, Any]]:
-        hops = self.path.hops if self.path else ()
-        return [{**hop_dict(hop), "this_task": number == 0} for number, hop in enumerate(hops)]
-
-    def diff(self, result: Mapping[str, Any]) -> dict[str, Any]:
-        """Before and after for ``--diff``; in check mode what would be."""
-        before: dict[str, Any] = {"firmware": (result["before"] or {}).get("version"), "attempts_left": result["attempts"]["remaining"]}
-        after = dict(before)
-        if result["changed"] and self.hop is not None:
-            plan = result["plan"]
-            proven = (result["after"] or {}).get("version")
-            after = {
-                "firmware": str(self.hop.target) if self.check_mode else proven,
-                "attempts_left": plan["attempts_left_after"] if self.check_mode else result["attempts"]["remaining"],
-                "files_sent": plan["files"],
-                "bytes_sent": plan["bytes_to_send"],
-            }
-        return {"before": before, "after": after, "before_header": self.host, "after_header": self.host}
-
-
-def hop_dict(hop: Hop) -> dict[str, Any]:
-    """A hop in plain values."""
-    return {
-        "row": hop.row,
-        "method": hop.method,
-        "source": str(hop.source),
-        "target": None if hop.target is None else str(hop.target),
-        "target_range": str(hop.target_range),
-        "reversible": hop.reversible,
-        "attempts_limit": hop.attempts_limit,
-        "reading": hop.reading,
-        "notes": list(hop.notes),
-    }
-
-
-def _sentence(outcome: str, reason: str, text: str, device_text: str, remedy: str) -> str:
-    parts = [outcome + (f" ({reason})" if reason else "")]
-    if text:
-        parts.append(text)
-    if device_text and reason and device_text not in text:
-        parts.append(f"the meter says: {device_text}")
-    sentence = ": ".join([*parts[:1], "; ".join(parts[1:])] if len(parts) > 1 else parts)
-    return f"{sentence}. {remedy}" if remedy else sentence
+    def diff(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Before and after for ``--diff``."""
+        return reporting.diff(self, found)

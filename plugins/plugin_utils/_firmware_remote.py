@@ -16,7 +16,7 @@ from ansible.errors import AnsibleError
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, OrphanedError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
-from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.ftp import Reading, SendFile
+from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.steps import Reading, SendFile
 
 
 def seal_step(step: str, payload: Mapping[str, Any]) -> str:
@@ -25,7 +25,7 @@ def seal_step(step: str, payload: Mapping[str, Any]) -> str:
 
 
 class RemoteSteps:
-    """FtpSteps by module calls on the delegate. ``call`` runs the module with one sealed value; ``copy`` brings a file there."""
+    """The steps of a method by module calls on the delegate. ``call`` runs the module with one sealed value; ``copy`` brings a file there."""
 
     def __init__(
         self,
@@ -106,6 +106,9 @@ class RemoteSteps:
             if error.stage != "delegation":
                 raise
             raise OrphanedError(step, f"the jump host failed, the meter goes on ({error.text})") from None
+
+    def close(self) -> None:
+        """Nothing is held open between the calls."""
 
     def find(self, serial: str) -> str | None:
         found = self._run("find", serial=serial)

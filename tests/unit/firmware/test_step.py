@@ -25,7 +25,7 @@ from ansible_collections.gridops.metering.plugins.plugin_utils._firmware_remote 
 
 PASSWORD = "canary-step-44"
 FILE = SendFile("App2.out", "comm_card", "0" * 64, 3, "/srv/firmware/App2.out")
-OPTIONS = {"clock_factor": 50.0, "read_back": True, "search": ["127.0.0.0/30"]}
+OPTIONS = {"method": "ftp", "clock_factor": 50.0, "read_back": True, "search": ["127.0.0.0/30"]}
 
 
 def target(port: int = 1) -> Target:

@@ -9,7 +9,7 @@ unknown blocks until someone attests it. All are judged, so that a user sees eve
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..catalogue import accept
@@ -53,18 +53,19 @@ class Attempts:
 
 @dataclass(frozen=True)
 class Login:
-    """How the one login went: ok, refused or not_tried."""
+    """How the one login went: ok, refused or not_tried. ``facts`` is what the meter told once it was in."""
 
     state: str = "not_tried"
     reason: str = ""
     text: str = "not tried"
     role: str | None = None
     free_space: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Situation:
-    """Everything that the judgement rests on; gathered elsewhere."""
+    """Everything that the judgement rests on; gathered elsewhere. ``extra`` is what one method gathered for itself."""
 
     has_lock: bool
     needed_accept: Mapping[str, str]
@@ -82,28 +83,29 @@ class Situation:
     ip_mode: str
     has_credential: bool
     holder: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def judge_ftp(now: Situation) -> list[Precheck]:
     """Every precheck of the method ftp, in the documented order."""
     return [
-        _artifact(now),
-        *_acceptances(now),
-        _attempts(now),
-        _critical_control(now),
-        _digital_outputs(now),
-        _power_source(now),
-        _management_zone(now),
-        _ethernet(now),
-        _port(now, "http", "http_port_open", "web_port_changed", "R-062"),
-        _port(now, "ftp", "ftp_server_enabled", "ftp_server_disabled", "R-033"),
-        _credential(now),
-        _login(now),
-        _role(now),
-        _ip_mode(now),
-        _lock(now),
-        _free_space(now),
-        _lease(now),
+        artifact(now),
+        *acceptances(now),
+        attempts_left(now),
+        critical_control(now),
+        digital_outputs(now),
+        power_source(now),
+        management_zone(now),
+        ethernet(now),
+        port(now, "http", "http_port_open", "web_port_changed", "R-062"),
+        port(now, "ftp", "ftp_server_enabled", "ftp_server_disabled", "R-033"),
+        credential(now),
+        login(now),
+        role(now),
+        ip_mode(now),
+        lock(now),
+        free_space(now),
+        lease(now),
     ]
 
 
@@ -112,7 +114,7 @@ def blocking(checks: Iterable[Precheck]) -> list[Precheck]:
     return [item for item in checks if item.blocking and item.result in (FAIL, UNKNOWN)]
 
 
-def _artifact(now: Situation) -> Precheck:
+def artifact(now: Situation) -> Precheck:
     rules = ("R-036", "R-040", "R-085")
     if now.package_faults:
         reason, text = now.package_faults[0]
@@ -121,7 +123,7 @@ def _artifact(now: Situation) -> Precheck:
     return Precheck("artifact_present_and_pinned", PASS, True, "artifact_missing", now.package_text, rules)
 
 
-def _acceptances(now: Situation) -> list[Precheck]:
+def acceptances(now: Situation) -> list[Precheck]:
     checks = []
     for name, reason in now.needed_accept.items():
         word = accept.WORDS[name]
@@ -131,7 +133,7 @@ def _acceptances(now: Situation) -> list[Precheck]:
     return checks
 
 
-def _attempts(now: Situation) -> Precheck:
+def attempts_left(now: Situation) -> Precheck:
     rules = ("R-043", "R-044", "R-154", "R-155")
     budget = now.attempts
     if budget.limit is None:
@@ -147,7 +149,7 @@ def _attempts(now: Situation) -> Precheck:
     return Precheck("attempts_left", ATTESTED if budget.source == "attested" else PASS, True, "attempts_exhausted", said, rules)
 
 
-def _critical_control(now: Situation) -> Precheck:
+def critical_control(now: Situation) -> Precheck:
     rules, name, reason = ("R-050",), "not_critical_control", "critical_control_use"
     value = now.attest.get("critical_control")
     if value is None:
@@ -157,7 +159,7 @@ def _critical_control(now: Situation) -> Precheck:
     return Precheck(name, ATTESTED, True, reason, "no control or protection circuit relies on this meter", rules)
 
 
-def _digital_outputs(now: Situation) -> Precheck:
+def digital_outputs(now: Situation) -> Precheck:
     rules, name, reason = ("R-049",), "digital_outputs_safe", "digital_outputs_in_use"
     used, safe = now.attest.get("digital_outputs_in_use"), now.attest.get("outputs_safe")
     if used is False or safe:
@@ -167,7 +169,7 @@ def _digital_outputs(now: Situation) -> Precheck:
     return Precheck(name, UNKNOWN, False, reason, "digital outputs may change state during the upgrade", rules)
 
 
-def _power_source(now: Situation) -> Precheck:
+def power_source(now: Situation) -> Precheck:
     value = now.attest.get("power_source")
     rules, name, reason = ("R-051",), "power_source_ok", "power_source_unknown"
     if value == "uninterrupted":
@@ -177,7 +179,7 @@ def _power_source(now: Situation) -> Precheck:
     return Precheck(name, FAIL, True, reason, f"power source is {value}", rules)
 
 
-def _management_zone(now: Situation) -> Precheck:
+def management_zone(now: Situation) -> Precheck:
     rules, name, reason = ("G-17",), "management_zone", "cleartext_management"
     zone = now.attest.get("management_zone")
     if zone:
@@ -187,13 +189,13 @@ def _management_zone(now: Situation) -> Precheck:
     return Precheck(name, UNKNOWN, True, reason, "the documented method sends credentials in clear; attest the management_zone the meter is in", rules)
 
 
-def _ethernet(now: Situation) -> Precheck:
+def ethernet(now: Situation) -> Precheck:
     if now.behind_gateway:
         return Precheck("transport_is_ethernet", FAIL, True, "not_ethernet", "the meter is reached through a gateway or as a serial unit", ("R-031",))
     return Precheck("transport_is_ethernet", PASS, True, "not_ethernet", "the meter itself answers over Ethernet", ("R-031",))
 
 
-def _port(now: Situation, service: str, name: str, reason: str, rule: str) -> Precheck:
+def port(now: Situation, service: str, name: str, reason: str, rule: str) -> Precheck:
     state = now.services.get(service, "unknown")
     if state == "open":
         return Precheck(name, PASS, True, reason, f"the {service} port is open", (rule,))
@@ -202,13 +204,13 @@ def _port(now: Situation, service: str, name: str, reason: str, rule: str) -> Pr
     return Precheck(name, UNKNOWN, True, reason, f"the {service} port gives no answer", (rule,))
 
 
-def _credential(now: Situation) -> Precheck:
+def credential(now: Situation) -> Precheck:
     if now.has_credential:
         return Precheck("credential_given", PASS, True, "credential_unknown", "a product_master credential is given", ("R-034",))
     return Precheck("credential_given", FAIL, True, "credential_unknown", "credentials.product_master (user and password) is missing", ("R-034",))
 
 
-def _login(now: Situation) -> Precheck:
+def login(now: Situation) -> Precheck:
     rules = ("R-034", "R-054", "R-055")
     if now.login.state == "ok":
         return Precheck("ftp_login", PASS, True, "ftp_auth_failed", now.login.text, rules)
@@ -218,7 +220,7 @@ def _login(now: Situation) -> Precheck:
     return Precheck("ftp_login", UNKNOWN, False, "ftp_auth_failed", now.login.text, rules)
 
 
-def _role(now: Situation) -> Precheck:
+def role(now: Situation) -> Precheck:
     rules, name, reason = ("R-034",), "role_product_master", "role_insufficient"
     if now.login.role == "product_master":
         return Precheck(name, PASS, True, reason, "the meter says that this account is a Product Master", rules)
@@ -229,7 +231,7 @@ def _role(now: Situation) -> Precheck:
     return Precheck(name, UNKNOWN, True, reason, "no product_master credential is given", rules)
 
 
-def _ip_mode(now: Situation) -> Precheck:
+def ip_mode(now: Situation) -> Precheck:
     rules, name, reason = ("R-032", "G-09"), "ip_mode_stored", "ip_mode_not_stored"
     mode, attested = now.ip_mode, now.attest.get("ip_mode")
     if mode == "unknown" and attested is not None:
@@ -239,7 +241,7 @@ def _ip_mode(now: Situation) -> Precheck:
     return Precheck(name, PASS if mode == "stored" else FAIL, False, reason, f"IP address acquisition mode: {mode}", rules)
 
 
-def _lock(now: Situation) -> Precheck:
+def lock(now: Situation) -> Precheck:
     rules, name, reason = ("R-047",), "mid_lock_open", "mid_lock_enabled"
     if not now.has_lock:
         return Precheck(name, PASS, True, reason, "this model has no MID/MIR lock", rules)
@@ -255,7 +257,7 @@ def _lock(now: Situation) -> Precheck:
     return Precheck(name, UNKNOWN, True, reason, "no public register tells the state of the MID/MIR lock; look at the display and attest mid_lock", rules)
 
 
-def _free_space(now: Situation) -> Precheck:
+def free_space(now: Situation) -> Precheck:
     rules, name, reason = ("R-060",), "ftp_free_space", "ftp_no_space"
     free = now.login.free_space
     if free is None:
@@ -265,7 +267,7 @@ def _free_space(now: Situation) -> Precheck:
     return Precheck(name, PASS, False, reason, f"{free} bytes are free; {now.package_bytes} are sent", rules)
 
 
-def _lease(now: Situation) -> Precheck:
+def lease(now: Situation) -> Precheck:
     if now.holder is None:
         return Precheck("meter_is_free", PASS, True, "firmware_in_progress", "no other run works on this meter", ("R-086", "R-117"))
     return Precheck("meter_is_free", FAIL, True, "firmware_in_progress", f"another run works on this meter: {now.holder}", ("R-086", "R-117"))
