@@ -84,7 +84,7 @@ class ToolPort:
             raise NoError(400, "request", "Request not understood")
         for account, role, who in zip(accounts, ROLES[meter.generation], WHO, strict=True):
             user, password = str(account.get("user", "")), str(account.get("password", ""))
-            if meter.role_of(user, password) != role:
+            if meter.role_of(user, password) != role or (meter.generation == tables.NEW and meter.sessions.locked(user)):
                 meter.logins["http"]["failed"] += 1
                 meter.record("tool_open_failed", user=user, who=who)
                 raise NoError(401, "login", f"Login failed: {who}")

@@ -10,6 +10,7 @@ from typing import Any
 
 from metersim import packages, storage, upgrade
 from metersim.meter import Image, Meter
+from metersim.sessions import Session
 
 WRITERS = ("administrator",)
 PORT_NAMES = ("http_port", "https_port")
@@ -32,14 +33,20 @@ def busy(meter: Meter, what: str) -> None:
         raise RefusedError("busy")
 
 
-async def take_upload(meter: Meter, user: str, name: str, source: Callable[[int], Awaitable[bytes]], check: bool) -> Image:
+async def take_upload(meter: Meter, session: Session, name: str, source: Callable[[int], Awaitable[bytes]], check: bool) -> Image:
     """Store an upload; with ``check`` the signature and the lock are looked at now. RefusedError."""
+    user = session.user
+
+    async def read(size: int) -> bytes:
+        meter.sessions.touch(session)
+        return await source(size)
+
     busy(meter, "web_upload_during_upgrade")
     if not name.endswith(packages.SUFFIX):
         meter.record("web_refused", user=user, why="type", name=name)
         raise RefusedError("type")
     try:
-        image = await storage.receive(meter, source, name)
+        image = await storage.receive(meter, read, name)
     except storage.TooLargeError:
         raise RefusedError("large") from None
     except (storage.LinkCutError, ConnectionError):

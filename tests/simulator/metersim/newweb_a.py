@@ -264,8 +264,7 @@ class FormPages:
                 fields[part.name or ""] = await part.text()
                 continue
             self._checked(session, fields)
-            image = await newweb.take_upload(meter, session.user, unquote(part.filename or ""), part.read_chunk, check=False)
-            meter.sessions.find(session.token)
+            image = await newweb.take_upload(meter, session, unquote(part.filename or ""), part.read_chunk, check=False)
             body = [
                 f'<p id="package">{html.escape(image.name)}, {image.size} bytes</p>',
                 f'<p id="question">{QUESTION}</p>',

@@ -216,8 +216,7 @@ class JsonPages:
                 continue
             if fields.get("kind") != KIND:
                 break
-            image = await newweb.take_upload(meter, session.user, unquote(part.filename or ""), part.read_chunk, check=True)
-            meter.sessions.find(session.token)
+            image = await newweb.take_upload(meter, session, unquote(part.filename or ""), part.read_chunk, check=True)
             head = packages.read_head(image.path)
             about = {"name": image.name, "bytes": image.size, "software": ".".join(map(str, head.version))}
             return web.json_response({"package": about, "question": QUESTION}, status=201)

@@ -148,6 +148,15 @@ class Sessions:
             session.seen = self._meter.clock.now()
         return session
 
+    def touch(self, session: Session) -> None:
+        """An upload that is under way keeps its session."""
+        session.seen = self._meter.clock.now()
+
+    def locked(self, user: str) -> bool:
+        """Whether this user is locked out now."""
+        tries = self._tries.get(user)
+        return tries is not None and tries.locked_until > self._meter.clock.now()
+
     def csrf_fits(self, session: Session, given: str) -> bool:
         """Whether a request carries the session's present token."""
         return hmac.compare_digest(session.csrf.encode(), given.encode())

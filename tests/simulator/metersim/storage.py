@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LIMIT = 128 * 1024 * 1024
 CHUNK = 256 * 1024
+SLOW_CHUNK = 16 * 1024
 RATE = 1024 * 1024  # bytes per meter second of a link that F-05 divides
 
 
@@ -75,7 +76,7 @@ async def receive(meter: Meter, source: Any, name: str) -> Image:
     size = 0
     try:
         with path.open("wb") as file:
-            while chunk := await source(CHUNK):
+            while chunk := await source(SLOW_CHUNK if slow else CHUNK):
                 size += len(chunk)
                 if cut is not None and size > cut:
                     raise LinkCutError(errno.EPIPE, "link cut")

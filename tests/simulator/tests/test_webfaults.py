@@ -52,6 +52,15 @@ def test_slow_link_makes_everything_slower_but_goes_on(bench: Bench) -> None:
     assert len(times) == 12
 
 
+def test_an_upload_keeps_its_session(bench: Bench) -> None:
+    bench.meter("a21").faults({"F-05": {"upload": 1200}})
+    person = bench.browser("a21")
+    assert "Apply the upgrade now?" in person.upload(bench.sedp("PM5560", "4.4.0", size=700_000)).text
+    events = bench.meter("a21").events()
+    assert next(e["t"] for e in events if e["kind"] == "web_upload") - events[0]["t"] > 700
+    assert person.apply().ok and bench.meter("a21").events("web_confirm")
+
+
 @pytest.mark.simulates("F-06", "R-149", "R-150")
 def test_stall_and_the_remedy_of_the_webpages(bench: Bench) -> None:
     bench.meter("a02").faults({"F-06": {"seconds": 400}})
