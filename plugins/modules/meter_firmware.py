@@ -12,7 +12,8 @@ author: The gridops.metering authors (@gridops)
 description:
   - Finds the documented way from the meter's model and present version to the wanted version, judges every documented
     precondition, and runs at most one step (hop) of that way. Later runs take the next one.
-  - This release runs the method C(ftp). A way that needs another method is planned and shown, and the meter is left alone.
+  - Three methods of the PM5000 family are carried out. C(ftp) and C(web) in this process or on a jump host, C(tool) by handing over to
+    the maker's own tool, which is never imitated. A way that needs another method is planned and shown, and the meter is left alone.
   - Every started upgrade is written into a ledger before the meter is asked to start it, since some meters allow ten in their whole life.
   - An upgrade is only called good when the meter itself reports the wanted version over Modbus, with the same serial number.
 options:
@@ -34,6 +35,81 @@ options:
       - Name of a shipped profile, or path of a profile file, that tells how the meter's status page and lock register are read.
       - Without one the status page is C(unknown), and the version over Modbus decides alone.
     type: str
+  web_profile:
+    description:
+      - Name of a shipped profile, or path of a profile file, for steps by webpages (C(web)). Without it O(profile) is used.
+      - A way that crosses from old to new firmware needs both, since the pages differ.
+      - A profile that is not marked as verified needs the word C(unverified_profile) in O(accept).
+    type: str
+    version_added: 0.2.0
+  web_session:
+    description:
+      - Cookies and headers of a session with the meter's webpages, where its login cannot be described by a profile. For example from a lookup.
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      cookies:
+        description: Cookies by name.
+        type: dict
+        default: {}
+      headers:
+        description: Request headers by name.
+        type: dict
+        default: {}
+  login_helper:
+    description:
+      - A command, with its arguments, that logs in to the meter's webpages. It runs on the control node for each login.
+      - It gets one JSON object on its standard input (C(host), C(scheme), C(port), C(user), C(password), C(fingerprint), C(ca_file), C(timeout)),
+        and answers on its standard output with one JSON object of C(cookies) and C(headers). The password is never on its command line.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
+  tool_mode:
+    description:
+      - How the maker's tool is used. V(manual) writes a hand-over folder for a technician and ends C(handed_over); a later run proves the
+        new version. V(command) runs the command of O(tool) on its host.
+    type: str
+    choices: [manual, command]
+    version_added: 0.2.0
+  tool:
+    description:
+      - Where the maker's tool is, and how it is run.
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      host:
+        description: Inventory name of the host on which the tool runs.
+        type: str
+      command:
+        description:
+          - The command and its arguments. C({config}), C({package}), C({logs}) and C({address}) are replaced. Secrets are in the configuration file only.
+        type: list
+        elements: str
+      version:
+        description: Version of the tool, where the package's manifest does not tell it.
+        type: str
+      ping:
+        description: The command that sends one ICMP echo to C({address}) from the tool's host.
+        type: list
+        elements: str
+      handover_dir:
+        description: Folder in which hand-over folders are made.
+        type: path
+      exit_ok:
+        description: Exit codes of the command that mean success.
+        type: list
+        elements: int
+        default: [0]
+      encoding:
+        description: Encoding of the tool's log files, where they do not tell it themselves.
+        type: str
+  wait:
+    description:
+      - With O(tool_mode=manual), how many seconds to wait for the new version before the task ends as C(handed_over).
+    type: float
+    default: 0
+    version_added: 0.2.0
   strict_matrix:
     description:
       - Take the source versions of the matrix literally, and do not read a pattern as the beginning of a band.
@@ -80,6 +156,14 @@ options:
       card_reset:
         description: Silence that is normal after the trigger, 120 unless given.
         type: float
+      resume:
+        description: Silence that is normal after an upgrade by webpages, 40 unless given.
+        type: float
+        version_added: 0.2.0
+      retry_hold:
+        description: Time to wait before a retry in a mass upgrade, 300 unless given.
+        type: float
+        version_added: 0.2.0
       stall:
         description: Time after which an upgrade without progress is reported as stalled, 300 unless given.
         type: float
@@ -103,6 +187,38 @@ options:
     type: str
     choices: [fail, record]
     default: fail
+  silent:
+    description:
+      - What becomes of a meter that does not come back. V(fail) ends its attempt as C(comms_lost). V(park) leaves the attempt open as
+        C(not_responding), so that the others of a batch are waited for first; the next call of this module looks once more.
+      - With V(park) and O(retries=0) an upgrade that may be repeated ends as C(failed_retryable), for a later call with O(retry).
+    type: str
+    choices: [fail, park]
+    default: fail
+    version_added: 0.2.0
+  retry:
+    description:
+      - Try once more a meter whose upgrade in this O(campaign) ended as C(failed_retryable), with a fresh session, and not before the
+        documented wait after the last end of any upgrade by the same method in the campaign.
+    type: bool
+    default: false
+    version_added: 0.2.0
+  expect:
+    description:
+      - What the reviewed plan says of this meter. A meter or package that is not so any more is left alone (C(plan_stale)).
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      serial:
+        description: Serial number of the meter.
+        type: str
+      versions:
+        description: Versions from which the plan lets this step begin.
+        type: list
+        elements: str
+      artifact:
+        description: Digest of the package.
+        type: str
   campaign:
     description:
       - Name of the campaign that this task belongs to, for records and reports.
@@ -165,7 +281,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 outcome:
-  description: How the task ended for this meter, for example C(verified), C(current), C(planned), C(blocked), C(failed_final) or C(comms_lost).
+  description: How the task ended for this meter, for example C(verified), C(current), C(planned), C(blocked), C(failed_final) or C(comms_lost);
+    C(handed_over) and C(not_responding) are gone on with by a later run.
   returned: always
   type: str
 reason:
@@ -228,6 +345,19 @@ recovery:
   description: The advice of the method when something went wrong after the trigger.
   returned: always
   type: str
+last_upgrade:
+  description: Result, version and time of the last upgrade, as the meter's status page tells them.
+  returned: when the status page was understood
+  type: dict
+findings:
+  description: What should be looked at although it stopped nothing, for example C(legacy_tls).
+  returned: when there are any
+  type: list
+  elements: dict
+detail:
+  description: What the method tells of a step beside the timeline, for example the hand-over folder.
+  returned: when there is any
+  type: dict
 found_at:
   description: The address at which the meter's serial number was found.
   returned: when the meter left its address

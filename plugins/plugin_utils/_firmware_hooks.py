@@ -35,6 +35,10 @@ class TaskHooks:
         """Show a phase; device text is masked like everything that leaves the task."""
         self._progress.phase(state, percent, self._redactor.text(text))
 
+    def learn(self, secret: str) -> None:
+        """Mask this value from now on: a cookie or a header that a login gave."""
+        self._redactor.add(secret)
+
     def guard(self, stage: str) -> None:
         """Keep the leases alive; stop whatever would start something new in an orphan or under a lost lease."""
         if stage in _STARTING and os.getppid() != self._parent:

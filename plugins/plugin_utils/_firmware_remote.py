@@ -39,6 +39,10 @@ class RemoteSteps:
     ) -> None:
         self._target, self._profile, self._files, self._options = target, profile, files, options
         self._call, self._copy, self._clean = call, copy, clean
+        #: Gives fresh cookies and headers of a web session, on the control node (option login_helper).
+        self.helper: Callable[[], Mapping[str, Any]] | None = None
+        self._session: str | None = None
+        self._watched = False
 
     def _run(self, step: str, files: list[SendFile] | None = None, **arguments: Any) -> Any:
         target = self._target
@@ -57,11 +61,24 @@ class RemoteSteps:
             "arguments": arguments,
             **self._options,
         }
+        if self._session and step == "trigger":
+            payload["session"] = self._session
+        if self.helper is not None and self._logs_in(step):
+            payload["web_session"] = dict(self.helper())
         answer = self._call(seal_step(step, payload))
+        if step == "stage":
+            self._session = answer.get("session")
         fault = answer.get("device_error")
         if fault:
             raise DeviceError(fault["stage"], fault["reason"], fault["text"], fault["device_text"])
         return answer["step_result"]
+
+    def _logs_in(self, step: str) -> bool:
+        """Steps that need a fresh session; an observation only in its first slice, the version over Modbus decides anyway."""
+        if step == "observe":
+            first, self._watched = not self._watched, True
+            return first
+        return step in ("login", "stage")
 
     def identify(self) -> Reading:
         return Reading(**self._run("identify"))

@@ -18,6 +18,8 @@ from ..catalogue.versions import Version
 from .schema import MANIFEST
 
 MANIFEST_NAME = "firmware.yml"
+PACKAGE_ENDING = ".sedp"  # R-113, R-137
+_SIGNATURES = {"detached": "present", "embedded_opaque": "unverified"}
 _CHUNK = 1 << 20
 
 
@@ -34,7 +36,11 @@ class ArtifactFile:
 
 @dataclass(frozen=True)
 class Package:
-    """One firmware package for one version and method."""
+    """One firmware package for one version and method.
+
+    ``tool_version`` is that of the maker's tool that came with it (R-070); ``signature`` is present (a detached one),
+    unverified (inside the maker's container, for the meter to judge, R-134) or absent.
+    """
 
     id: str
     family: str
@@ -44,6 +50,8 @@ class Package:
     files: tuple[ArtifactFile, ...]
     source_url: str
     approved_by: str
+    tool_version: str = ""
+    signature: str = "absent"
 
     def file(self, role: str) -> ArtifactFile:
         """The file of this role; a package that was checked has exactly one."""
@@ -119,6 +127,8 @@ def _package(folder: Path, index: int, item: dict[str, Any]) -> Package:
         files=files,
         source_url=item.get("source_url", ""),
         approved_by=item.get("approved_by", ""),
+        tool_version=item.get("tool", {}).get("version", ""),
+        signature=_SIGNATURES.get(item.get("signature", {}).get("kind", ""), "absent"),
     )
 
 
@@ -170,6 +180,8 @@ def faults(package: Package, on_read: Callable[[], None] | None = None) -> Itera
     """Everything that is wrong with a package, in the order a person would look: names, presence, sizes, hashes."""
     if package.method == "ftp":
         yield from _ftp_name_faults(package)
+    elif package.method in ("web", "tool"):
+        yield from _container_faults(package)
     for item in package.files:
         fault = _file_fault(item, on_read)
         if fault is not None:
@@ -189,6 +201,18 @@ def _ftp_name_faults(package: Package) -> Iterator[Fault]:
     for item in package.files:
         if item.role not in ("comm_card", "firmware", "trigger_page"):
             yield Fault("artifact_wrong_type", f"package {package.id}: a file of the role {item.role} does not belong to the method ftp")
+
+
+def _container_faults(package: Package) -> Iterator[Fault]:
+    """Webpages and tool take the maker's one container as it came (R-085, R-113, R-137)."""
+    found = [item for item in package.files if item.role == "package"]
+    if len(found) != 1:
+        yield Fault("artifact_missing", f"package {package.id} has {len(found)} files of the role package; exactly one is needed")
+    for item in package.files:
+        if item.role == "package" and not item.name.endswith(PACKAGE_ENDING):
+            yield Fault("artifact_wrong_type", f"package {package.id}: {item.name} does not end in {PACKAGE_ENDING}")
+        elif item.role not in ("package", "signature"):
+            yield Fault("artifact_wrong_type", f"package {package.id}: a file of the role {item.role} does not belong to the method {package.method}")
 
 
 def _firmware_name_faults(package: Package, name: str) -> Iterator[Fault]:

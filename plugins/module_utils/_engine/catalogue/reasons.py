@@ -355,6 +355,14 @@ _WEB_METHOD = (
         _WEB,
     ),
     _R(
+        "login_helper_failed",
+        "the command that logs in did not give a session",
+        "Run the login helper by hand with one JSON request on its standard input, and mend what it says.",
+        ("own",),
+        AFTER_REMEDY,
+        _WEB,
+    ),
+    _R(
         "session_limit",
         "all sessions of the meter's webpages are in use",
         "Have others log out, or wait until their sessions end, then run again.",
