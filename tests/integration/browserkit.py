@@ -36,6 +36,7 @@ def recorded(har: Path, base: str) -> Iterator[Page]:
 
 def surface_a(page: Page, user: str, password: str, package: Path, wait: Callable[[str], object]) -> None:
     """Login, account list, settings (saved as they are), upload, "yes", login again, status while it runs and after, logout."""
+    page.goto("/home.html")  # leads to the login, as for everybody who is not signed in
     sign_in_a(page, user, password)
     page.goto("/settings/accounts.html")
     page.goto("/settings/ethernet.html")

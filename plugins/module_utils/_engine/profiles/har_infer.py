@@ -15,7 +15,7 @@ from .har_pages import Form, Html, Spot, escape, page, spot_pattern, value_patte
 from .har_secrets import DERIVED_NAME, PASSWORD_NAME, Origin, Secrets, custom_headers, looks_random, origin
 
 _USER_NAME = re.compile(r"user|login|account|name|benutzer", re.I)
-_LOGOUT = re.compile(r"log-?_?(out|off)|sign-?_?(out|off)|abmelden|quit", re.I)
+LOGOUT = re.compile(r"log-?_?(out|off)|sign-?_?(out|off)|abmelden|quit", re.I)
 _ERROR_KEY = re.compile(r"err|fail|alert|warn|invalid", re.I)
 _GUARD_NAME = re.compile(r"csrf|xsrf|token|nonce|guard|verif", re.I)
 _APPEND = re.compile(r"""\.append\(\s*["']([\w.\-\[\]]{1,60})["']\s*,\s*([^,;)]{1,80})""")
@@ -119,7 +119,9 @@ def _login_in(item: Exchange, secrets: Secrets, recording: Recording) -> LoginFo
         return LoginFound(item.body.kind, item, user, plain[0], _page_before(recording, item, user))
     if secrets.passwords or derived or any(looks_random(value) for name, value in fields if name in names):
         if user and (derived or names):
-            why = "the password does not go over the wire as it is (the page computes something from it): use a login helper"
+            why = "the password does not go over the wire as it is, the page computes something from it: use a login helper"
+            if secrets.passwords and not derived:
+                why += "; or the password that was named is not the one that was typed"
             return LoginFound("helper", item, user, "", "", why)
         return None
     if len(names) == 1 and user:
@@ -213,15 +215,25 @@ def positive_sign(recording: Recording, item: Exchange) -> dict[str, Any] | None
         return {"status": [item.status], **({"expression": path} if path else {})}
     if item.is_html:
         spot = new_spot(recording, item)
-        return {"status": [item.status], "pattern": spot_pattern(spot, "text", "", 300).split("(?P<")[0]} if spot else None
+        return {"status": [item.status], "pattern": sign_pattern(spot)} if spot else None
     return {"status": [item.status]} if item.status in (201, 202, 204, 301, 302, 303) else None
+
+
+def sign_pattern(spot: Spot) -> str:
+    """The tag and the beginning of its words; where the words hold numbers or names, any words."""
+    words = escape(spot.text[:60]).replace(" ", r"\s+")
+    return f"{escape(spot.raw)}\\s*" + (words if _steady(spot) else r"[^<\s]")
+
+
+def _steady(spot: Spot) -> bool:
+    return " " in spot.text and not any(char.isdigit() or char in "&_" for char in spot.text)
 
 
 def new_spot(recording: Recording, item: Exchange) -> Spot | None:
     """A labelled text in this answer whose label stands in no page that was read with GET."""
     usual = {spot.raw for entry in recording.exchanges if entry.method == "GET" and entry.is_html for spot in page(entry.text).spots}
     fresh = [spot for spot in page(item.text).spots if spot.key and spot.text and spot.raw not in usual and not _ERROR_KEY.search(spot.key)]
-    return max(fresh, key=lambda spot: (" id=" in spot.raw, len(spot.text) > 10)) if fresh else None
+    return max(fresh, key=lambda spot: (_steady(spot), " id=" in spot.raw, len(spot.text) > 10)) if fresh else None
 
 
 def error_spot(item: Exchange) -> Spot | None:
@@ -231,6 +243,15 @@ def error_spot(item: Exchange) -> Spot | None:
         if item.is_html
         else None
     )
+
+
+def error_path(item: Exchange) -> str | None:
+    """The words of an error in a JSON answer with a status of refusal."""
+    if item.status < 400 or item.json is None:
+        return None
+    texts = [path for path, value in leaves(item.json) if isinstance(value, str) and value.strip()]
+    named = [path for path in texts if re.search(r"text|message|detail|reason|description", path, re.I)]
+    return next(iter(named or texts), None)
 
 
 # -- upload and confirmation ------------------------------------------------------------------------------------------
@@ -308,11 +329,11 @@ def find_confirm(recording: Recording, upload: UploadFound, login: LoginFound) -
     """The first writing request after the upload that is neither a login, a logout nor another upload."""
     login_path = login.exchange.path if login.exchange else None
     for item in recording.exchanges:
-        if item.number <= upload.exchange.number or not item.writes or item.method == "DELETE":
+        if item.number <= upload.exchange.number or not item.writes or item.method in ("DELETE", "PATCH"):
             continue
         if item.path == login_path:
             return None  # signed in again: whatever comes now belongs to something else
-        if _LOGOUT.search(item.path) or item.body.file is not None:
+        if LOGOUT.search(item.path) or item.body.file is not None:
             continue
         return item
     return None
@@ -322,7 +343,7 @@ def find_logout(recording: Recording, after: int) -> Exchange | None:
     """The request that signed out, by its address or as a DELETE of a session."""
     for item in reversed(recording.exchanges):
         deleted = item.method == "DELETE" and re.search(r"session|auth|login|token", item.path, re.I)
-        if item.number > after and (_LOGOUT.search(item.address) or deleted):
+        if item.number > after and (LOGOUT.search(item.address) or deleted):
             return item
     return None
 
@@ -390,7 +411,10 @@ def setting_name(field_name: str) -> str:
 def find_settings(recording: Recording, secrets: Secrets, taken: set[int]) -> list[SettingFound]:
     """Settings that pages show in forms or JSON, with the request that saved them where one was recorded."""
     found: dict[str, SettingFound] = {}
-    writes = [item for item in recording.exchanges if item.writes and item.number not in taken and item.body.kind in ("form", "json")]
+    wanted = ("POST", "PUT", "DELETE")  # what a profile can say
+    writes = [
+        item for item in recording.exchanges if item.method in wanted and item.number not in taken and item.body.kind in ("form", "json")
+    ]
     for item in recording.exchanges:
         if item.method != "GET" or item.status != 200:
             continue
