@@ -138,7 +138,13 @@ class Steps:
 
 
 def good(**more: Any) -> dict[str, Any]:
-    return {"outcome": "verified", "silence_seen": True, "version": NEW, "timeline": [{"state": "verified", "at": 200.0, "text": ""}], **more}
+    return {
+        "outcome": "verified",
+        "silence_seen": True,
+        "version": NEW,
+        "timeline": [{"state": "verified", "at": 200.0, "text": ""}],
+        **more,
+    }
 
 
 def bad(outcome: str, reason: str, **more: Any) -> dict[str, Any]:
@@ -163,7 +169,20 @@ class World:
 
     def begin(self, *leases: Lease) -> Attempt:
         """An attempt as an earlier run left it."""
-        names = ("serial", "model", "host", "row", "method", "source", "target", "artifact_digest", "operator", "plan_digest", "campaign", "limit_from")
+        names = (
+            "serial",
+            "model",
+            "host",
+            "row",
+            "method",
+            "source",
+            "target",
+            "artifact_digest",
+            "operator",
+            "plan_digest",
+            "campaign",
+            "limit_from",
+        )
         fields = {name: asdict(JOB)[name] for name in names}
         return self.ledger.begin_attempt(**fields, before=BEFORE.as_dict(), leases=leases, hard_timeout=1800)
 
@@ -236,7 +255,9 @@ def test_the_settling_minute_is_spent_under_the_slot(world: World) -> None:
         (DeviceError("identify", "transport_failed", "no answer in time"), "transport_failed"),
     ],
 )
-def test_a_meter_that_is_not_the_planned_one_is_not_written_to(world: World, when: int, reading: Reading | DeviceError, reason: str) -> None:
+def test_a_meter_that_is_not_the_planned_one_is_not_written_to(
+    world: World, when: int, reading: Reading | DeviceError, reason: str
+) -> None:
     world.steps.readings = [BEFORE] * when + [reading]
     result = world.run()
     assert (result.outcome, result.reason, result.changed) == ("blocked", reason, bool(when))
@@ -515,3 +536,98 @@ def test_the_journal_tells_the_story_and_its_chain_holds(world: World) -> None:
 
 def test_every_field_of_the_observation_is_carried() -> None:
     assert Observation(**Observation().as_dict()) == Observation()
+
+
+# -- resting ends, damaged images, holds ------------------------------------------------------------------------------
+
+
+def lost(**more: Any) -> dict[str, Any]:
+    timeline = [{"state": "comms_lost", "at": 500.0, "text": "silent for 300 s"}]
+    return bad("comms_lost", "comms_lost", silent_since=200.0, timeline=timeline, **more)
+
+
+@pytest.mark.requirement("R-090", "R-091", "invariant-d")
+def test_a_silent_meter_is_parked_and_looked_at_once_more(world: World) -> None:
+    world.steps.observed = [lost()]
+    result = world.run(replace(JOB, park=True))
+    assert (result.outcome, result.reason) == ("not_responding", "not_responding")
+    (attempt,) = world.attempts()
+    assert attempt.open and attempt.detail["resting"] == "not_responding" and attempt.detail["silent_since"] == 200.0
+    world.steps.observed = [good(outcome="verified_late", late=True)]
+    second = world.run(replace(JOB, park=True), resume=True)
+    assert second.outcome == "verified_late"
+    state = world.steps.observe_args[-1][0]
+    assert state["late"] and state["silence_seen"] and state["silent_since"] is not None
+    assert [item.outcome for item in world.attempts()] == ["verified_late"]
+
+
+@pytest.mark.requirement("R-090", "R-091", "F-14")
+def test_the_second_look_ends_it_and_is_short(world: World) -> None:
+    world.steps.observed = [lost()]
+    world.run(replace(JOB, park=True))
+    world.clock.pause(5000)
+    world.steps.observed = [lost()]
+    assert world.run(replace(JOB, park=True), resume=True).outcome == "comms_lost", "it is not parked twice"
+    state = world.steps.observe_args[-1][0]
+    assert state["elapsed"] - state["silent_since"] == JOB.limits.card_reset + JOB.limits.late_grace - 40
+    assert [item.outcome for item in world.attempts()] == ["comms_lost"]
+
+
+@pytest.mark.requirement("R-090")
+def test_a_parked_meter_keeps_its_slot(world: World) -> None:
+    world.steps.observed = [lost()]
+    world.run(replace(JOB, park=True))
+    assert world.ledger.slots_in_use("ftp") == 1, "what is not known to have ended still counts"
+
+
+@pytest.mark.requirement("R-070")
+def test_what_was_handed_over_stays_open_with_its_details(world: World) -> None:
+    handed = {
+        "outcome": "handed_over",
+        "detail": {"folder": "/srv/handover/m01"},
+        "timeline": [{"state": "handed_over", "at": 0.0, "text": ""}],
+    }
+    world.steps.observed = [handed]
+    result = world.run(replace(JOB, group="tool:win1"))
+    assert result.outcome == "handed_over" and result.detail == {"folder": "/srv/handover/m01"}
+    (attempt,) = world.attempts()
+    assert attempt.open and attempt.detail["steps"] == {"folder": "/srv/handover/m01"}
+    assert world.ledger.slots_in_use("tool:win1") == 1 and world.ledger.slots_in_use("ftp") == 0
+    world.run(replace(JOB, group="tool:win1"), resume=True)
+    assert world.steps.observe_args[-1][0]["detail"] == {"folder": "/srv/handover/m01"}
+
+
+@pytest.mark.requirement("R-145", "R-147", "R-148", "F-07")
+@pytest.mark.parametrize("where", ["upload", "status page"])
+def test_a_damaged_image_gets_exactly_one_fresh_try(world: World, where: str) -> None:
+    if where == "upload":
+        world.steps.staged = [DeviceError("staging", "image_invalid_or_corrupted", "refused", "damaged")] * 5
+    else:
+        world.steps.observed = [bad("failed_retryable", "image_invalid_or_corrupted")] * 5
+    result = world.run()
+    assert (result.outcome, result.reason) == ("failed_retryable", "image_invalid_or_corrupted")
+    assert len([line for line in world.log if line.startswith("copy")]) == 2
+    assert world.ledger.corrupt_reports("c1", "d") == 2 and world.ledger.corrupt_reports("c1", "other") == 0
+    assert len(world.attempts()) == (0 if where == "upload" else 2), "an upload that was refused counts nothing"
+
+
+@pytest.mark.requirement("R-119")
+def test_the_documented_hold_is_waited_before_a_retry(world: World) -> None:
+    world.steps.observed = [bad("failed_retryable", "upgrade_process_failed"), good()]
+    assert world.run(replace(JOB, retry_hold=300)).outcome == "verified"
+    assert world.clock.now == 5000 + 200 + 300 + 200 + 60
+
+
+@pytest.mark.requirement("F-15", "R-144")
+def test_what_the_status_page_said_before_is_kept_for_whoever_resumes(world: World) -> None:
+    world.steps.staged = [{"files": ["x.sedp"], "tries": 1, "bytes": 30, "status_key": "completed|1|2|x"}]
+    world.run()
+    assert world.steps.observe_args[0][1]["status_key"] == "completed|1|2|x"
+    assert world.attempts()[0].before["status_key"] == "completed|1|2|x"
+
+
+@pytest.mark.requirement("R-155", "F-11")
+def test_a_confirmation_refused_for_want_of_attempts_says_so(world: World) -> None:
+    world.steps.answers = [{"state": "refused", "status": 200, "location": "", "reason": "attempts_exhausted", "text": "used up"}]
+    assert world.run().outcome == "attempts_exhausted"
+    assert world.attempts()[0].outcome == "attempts_exhausted"

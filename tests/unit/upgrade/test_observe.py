@@ -85,7 +85,9 @@ def test_new_version_without_any_restart_is_reported_as_not_observed_after_the_w
 
 @pytest.mark.requirement("F-15", "R-065")
 def test_the_old_instance_that_still_answers_is_no_success_and_no_failure() -> None:
-    state = run([(1, old()), (5, old(status="idle")), (10, old(status="completed")), (12, SILENT), (90, back(status="running")), (200, new())])
+    state = run(
+        [(1, old()), (5, old(status="idle")), (10, old(status="completed")), (12, SILENT), (90, back(status="running")), (200, new())]
+    )
     assert state.outcome == "verified"
     assert states(state) == ["restarting", "resumed", "in_progress", "verifying", "verified"]
 
@@ -100,7 +102,15 @@ def test_a_status_page_left_from_an_earlier_upgrade_is_not_believed_before_the_r
 @pytest.mark.requirement("F-14", "R-143")
 @pytest.mark.parametrize(
     ("silence", "outcome"),
-    [(60, "verified"), (120, "verified"), (126, "verified_late"), (200, "verified_late"), (300, "verified_late"), (301, "comms_lost"), (600, "comms_lost")],
+    [
+        (60, "verified"),
+        (120, "verified"),
+        (126, "verified_late"),
+        (200, "verified_late"),
+        (300, "verified_late"),
+        (301, "comms_lost"),
+        (600, "comms_lost"),
+    ],
 )
 def test_late_return(silence: int, outcome: str) -> None:
     """Documented are 120 s; up to 180 s more are late, then the meter counts as lost."""

@@ -282,7 +282,7 @@ def _never_began(state: Observation, look: Look, expected: Expected, limits: Lim
 
 
 def _give_up(state: Observation, limits: Limits) -> None:
-    if limits.works_first and state.stalled and not _restarted(state):
+    if limits.works_first and state.stalled and state.status != "unknown" and not _restarted(state):
         state.outcome, state.reason = "failed_final", "stalled"
         state.note("failed_final", "no progress and no end by the hard timeout")
     elif not _restarted(state):
