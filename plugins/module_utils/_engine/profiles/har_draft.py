@@ -70,8 +70,8 @@ def draft_from_har(text: str, name: str, host: str | None = None, user: str | No
     _notes(recording, draft)
     token = find_token(recording, login.exchange) if login.exchange is not None else None
     _transport(recording, draft)
-    _login(recording, login, token, draft)
-    _tokens(recording, login, token, draft)
+    _login(recording, login, secrets, token, draft)
+    _tokens(recording, login, secrets, token, draft)
     _answers(recording, login, draft)
     upload = find_upload(recording, secrets)
     confirm = find_confirm(recording, upload, login) if upload is not None else None
@@ -108,7 +108,7 @@ def _transport(recording: Recording, draft: Draft) -> None:
         draft.notes.append("the recording is over plain HTTP: so would be the password; see whether the meter has HTTPS")
 
 
-def _login(recording: Recording, login: LoginFound, token: Guard | None, draft: Draft) -> None:
+def _login(recording: Recording, login: LoginFound, secrets: Secrets, token: Guard | None, draft: Draft) -> None:
     if not login.kind:
         draft.lacks("login", login.why)
         return
@@ -119,7 +119,7 @@ def _login(recording: Recording, login: LoginFound, token: Guard | None, draft: 
         draft.lacks("login", f"login not inferable: {login.why}")
     if login.kind not in ("form", "json") or item is None:
         return
-    guard = find_guard(recording, item)
+    guard = find_guard(recording, item, secrets)
     if login.page and (login.kind == "form" or (guard is not None and guard.origin.kind == "page")):
         section["page"] = login.page
     section.update({"path": item.address, "method": item.method, "user": login.user_field, "password": login.password_field})
@@ -145,12 +145,12 @@ def _login_sign(recording: Recording, item: Exchange, token: Guard | None) -> di
     return positive_sign(recording, item)
 
 
-def _tokens(recording: Recording, login: LoginFound, token: Guard | None, draft: Draft) -> None:
+def _tokens(recording: Recording, login: LoginFound, secrets: Secrets, token: Guard | None, draft: Draft) -> None:
     """Everything the meter hands out and wants back: the token of the login, and CSRF tokens of all writing requests."""
     found = [token] if token is not None and login.kind != "helper" else []  # a helper brings its token along as a header
     after = login.exchange.number if login.kind == "helper" and login.exchange is not None else -1
     for item in recording.exchanges:
-        guard = find_guard(recording, item, token) if item.writes and item.number > after else None
+        guard = find_guard(recording, item, secrets, token) if item.writes and item.number > after else None
         if guard is not None:
             found.append(guard)
     tokens: list[dict[str, Any]] = []
@@ -301,7 +301,7 @@ def _confirm(
             "no request was recorded that starts the upgrade after the upload; if the upload alone starts it, say applies_at_once",
         )
         return
-    guard = find_guard(recording, confirm, token)
+    guard = find_guard(recording, confirm, secrets, token)
     section: dict[str, Any] = {"path": confirm.address, "method": confirm.method, "body": body_kind(confirm.body)}
     kept = {name: value for name, value in confirm.body.fields if secrets.constant(name, value)}
     fields = _constants(confirm, confirm.body.fields, guard, kept, draft, "confirm.fields")

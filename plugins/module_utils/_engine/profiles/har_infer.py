@@ -12,7 +12,7 @@ from typing import Any
 
 from .har import Body, Exchange, Recording, leaves
 from .har_pages import Form, Html, Spot, escape, page, spot_pattern, value_pattern
-from .har_secrets import DERIVED_NAME, PASSWORD_NAME, Origin, Secrets, custom_headers, looks_random, origin
+from .har_secrets import DERIVED_NAME, PASSWORD_NAME, Origin, Secrets, custom_headers, looks_computed, looks_random, origin
 
 _USER_NAME = re.compile(r"user|login|account|name|benutzer", re.I)
 LOGOUT = re.compile(r"log-?_?(out|off)|sign-?_?(out|off)|abmelden|quit", re.I)
@@ -110,14 +110,17 @@ def _login_in(item: Exchange, secrets: Secrets, recording: Recording) -> LoginFo
     if item.body.kind not in ("form", "json") or not fields or not item.writes:
         return None
     plain = [name for name, value in fields if value and secrets.in_the_clear(value)]
-    names = [name for name, value in fields if value and PASSWORD_NAME.search(name) and not (secrets.user and value == secrets.user)]
+    typed = [name for name, value in fields if value and name in secrets.password_fields]
+    names = typed or [
+        name for name, value in fields if value and PASSWORD_NAME.search(name) and not (secrets.user and value == secrets.user)
+    ]
     derived = [name for name, value in fields if DERIVED_NAME.search(name) or secrets.derived(value)]
     user = _user_field(fields, secrets, plain or names or derived)
     if plain:
         if len(plain) > 1 or not user:
             return None  # a page that changes a password, or that confirms one
         return LoginFound(item.body.kind, item, user, plain[0], _page_before(recording, item, user))
-    if secrets.passwords or derived or any(looks_random(value) for name, value in fields if name in names):
+    if secrets.passwords or derived or any(looks_computed(value) for name, value in fields if name in names):
         if user and (derived or names):
             why = "the password does not go over the wire as it is, the page computes something from it: use a login helper"
             if secrets.passwords and not derived:
@@ -133,7 +136,8 @@ def _user_field(fields: Sequence[tuple[str, str]], secrets: Secrets, others: Seq
     rest = [(name, value) for name, value in fields if name not in others and value]
     exact = [name for name, value in rest if secrets.user and value == secrets.user]
     named = [name for name, value in rest if _USER_NAME.search(name) and not looks_random(value)]
-    return (exact or named or [""])[0]
+    left = [name for name, value in rest if value not in secrets.values and not looks_random(value)]
+    return (exact or named or (left if len(left) == 1 else [""]))[0]
 
 
 def _worked(recording: Recording, item: Exchange) -> bool:
@@ -182,14 +186,16 @@ def _common(value: str) -> bool:
     return not looks_random(value)
 
 
-def find_guard(recording: Recording, item: Exchange, token: Guard | None = None) -> Guard | None:
+def find_guard(recording: Recording, item: Exchange, secrets: Secrets, token: Guard | None = None) -> Guard | None:
     """The CSRF token of one writing request: a field or a header whose value an earlier answer had told."""
     carried = [("field", name, value) for name, value in item.body.fields]
     carried += [("header", name, value) for name, value in custom_headers(item).items()]
     for place, name, value in carried:
         if token is not None and place == "header" and name == token.header:
             continue
-        if not looks_random(value) and not (_GUARD_NAME.search(name) and len(value) >= 6):
+        if value in secrets.passwords or name in secrets.password_fields:
+            continue
+        if not looks_random(value) and value not in secrets.values and not (_GUARD_NAME.search(name) and len(value) >= 6):
             continue
         source = origin(recording, value, item.number)
         if source is not None:

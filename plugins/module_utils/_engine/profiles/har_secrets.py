@@ -45,6 +45,16 @@ def looks_random(value: str) -> bool:
     return bool(letters) and (digits >= 3 or (mixed and len(value) >= 20)) and "." not in value.strip(".")[:4]
 
 
+_DIGEST_LENGTHS = {32, 40, 56, 64, 96, 128}
+
+
+def looks_computed(value: str) -> bool:
+    """Whether a value has the form of a usual digest, in hex or base64: then it is not a password as somebody typed it."""
+    if re.fullmatch(r"[0-9a-fA-F]+", value) and len(value) in _DIGEST_LENGTHS:
+        return True
+    return bool(re.fullmatch(r"[A-Za-z0-9+/]{22}==|[A-Za-z0-9+/]{27}=|[A-Za-z0-9+/]{43}=|[A-Za-z0-9+/]{86}==", value))
+
+
 @dataclass(frozen=True)
 class Origin:
     """Where the meter had told a value: ``kind`` page, cookie, header or json; ``how`` the expression or name."""
@@ -62,6 +72,7 @@ class Secrets:
     passwords: tuple[str, ...] = ()
     user: str | None = None
     values: set[str] = field(default_factory=set)
+    password_fields: set[str] = field(default_factory=set)
 
     def learn(self, value: str) -> None:
         """One more value; what is very short is only kept out by its field."""
@@ -101,9 +112,14 @@ def collect(recording: Recording, passwords: Sequence[str], user: str | None) ->
     for word in secrets.passwords:
         for variant in (word, quote_plus(word), base64.b64encode(word.encode()).decode(), *_digests(word)):
             secrets.learn(variant)
+    hidden: dict[str, set[str]] = {}
+    for item in recording.exchanges:
+        _learn_answer(secrets, item, hidden)
+    for values in hidden.values():
+        if len(values) > 1:  # a hidden field that changes from page to page guards its form, whatever it looks like
+            secrets.values.update(value for value in values if len(value) >= _MINIMUM)
     for item in recording.exchanges:
         _learn_request(secrets, item)
-        _learn_answer(secrets, item)
     secrets.values.discard(user or "")
     return secrets
 
@@ -121,7 +137,7 @@ def _learn_request(secrets: Secrets, item: Exchange) -> None:
         if looks_random(value):
             secrets.learn(value)
     for name, value in item.body.fields:
-        if SECRET_NAME.search(name) and (looks_random(value) or PASSWORD_NAME.search(name)):
+        if name in secrets.password_fields or (SECRET_NAME.search(name) and (looks_random(value) or PASSWORD_NAME.search(name))):
             secrets.learn(value)
     for piece in item.query.split("&"):
         name, dummy, value = piece.partition("=")
@@ -129,7 +145,7 @@ def _learn_request(secrets: Secrets, item: Exchange) -> None:
             secrets.learn(value)
 
 
-def _learn_answer(secrets: Secrets, item: Exchange) -> None:
+def _learn_answer(secrets: Secrets, item: Exchange, hidden: dict[str, set[str]]) -> None:
     for value in item.set_cookies.values():
         if looks_random(value):
             secrets.learn(value)
@@ -138,8 +154,12 @@ def _learn_answer(secrets: Secrets, item: Exchange) -> None:
             secrets.learn(value)
     if item.is_html:
         for entry in page(item.text).inputs:
+            if entry.kind == "password":
+                secrets.password_fields.add(entry.name)
             if entry.kind == "password" or (entry.kind == "hidden" and looks_random(entry.value)):
                 secrets.learn(entry.value)
+            if entry.kind == "hidden":
+                hidden.setdefault(entry.name, set()).add(entry.value)
     document = item.json
     if document is not None:
         for path, value in leaves(document):
