@@ -238,6 +238,9 @@ def _settings(
     if any(item.write is not None and len(item.write.body.fields) > 2 for item in found):
         why = "the browser sent all fields of the form together, the draft sends the one that changes; check that the others keep their values"
         draft.lacks("settings.write", why)
+    guessed = [item.name for item in found if item.guessed]
+    if guessed:
+        draft.lacks("settings.words", f"only one value was seen; its opposite is a guess, for: {', '.join(guessed)}")
     unwritten = sorted(item.name for item in found if item.write is None)
     if unwritten:
         draft.lacks("settings", f"no request that saves was recorded for: {', '.join(unwritten)}")

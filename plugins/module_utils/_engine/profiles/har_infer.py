@@ -70,7 +70,7 @@ class SettingFound:
     words: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     write: Exchange | None = None
     field: str = ""
-    constants: dict[str, str] = dataclasses.field(default_factory=dict)
+    guessed: bool = False
 
 
 # -- login ------------------------------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def _login_in(item: Exchange, secrets: Secrets, recording: Recording) -> LoginFo
 
 
 def _user_field(fields: Sequence[tuple[str, str]], secrets: Secrets, others: Sequence[str]) -> str:
-    rest = [(name, value) for name, value in fields if name not in others and value]
+    rest = [(name, value) for name, value in fields if name not in others and name not in secrets.hidden_fields and value]
     exact = [name for name, value in rest if secrets.user and value == secrets.user]
     named = [name for name, value in rest if _USER_NAME.search(name) and not looks_random(value)]
     left = [name for name, value in rest if value not in secrets.values and not looks_random(value)]
@@ -456,11 +456,33 @@ def _html_value(raw: str, kind: str, value: str) -> str | None:
     return value_pattern(raw, value, "value")
 
 
+_PAIRS = (
+    ("on", "off"),
+    ("1", "0"),
+    ("true", "false"),
+    ("enabled", "disabled"),
+    ("enable", "disable"),
+    ("yes", "no"),
+    ("active", "inactive"),
+)
+
+
 def _words(options: Sequence[str]) -> dict[str, list[str]]:
     """Which of the offered words mean on and off, where that is plain."""
-    on = [word for word in options if word.lower() in ("on", "1", "true", "enabled", "enable", "yes")]
-    off = [word for word in options if word.lower() in ("off", "0", "false", "disabled", "disable", "no")]
-    return {"on": on, "off": off} if on and off else {}
+    known = {word.lower(): word for word in options}
+    for on, off in _PAIRS:
+        if on in known and off in known:
+            return {"on": [known[on]], "off": [known[off]]}
+    return {}
+
+
+def _guessed_words(value: str) -> dict[str, list[str]]:
+    """The usual pair to which the one word that was seen belongs, in its spelling."""
+    for on, off in _PAIRS[:1] + _PAIRS[2:]:
+        if value.lower() in (on, off):
+            form = str.upper if value.isupper() else str.capitalize if value[:1].isupper() else str
+            return {"on": [form(on)], "off": [form(off)]}
+    return {}
 
 
 def _json_settings(item: Exchange, writes: list[Exchange], secrets: Secrets, found: dict[str, SettingFound]) -> None:
@@ -478,7 +500,9 @@ def _json_settings(item: Exchange, writes: list[Exchange], secrets: Secrets, fou
         write = next((entry for entry in same if any(key in (path, last) for key, _value in entry.body.fields)), None)
         key = next((key for key, _value in write.body.fields if key in (path, last)), "") if write else ""
         seen = {str(value), *(sent for entry in same for sent_key, sent in entry.body.fields if sent_key == key)}
-        found[name] = SettingFound(name, item.address, "json", path, _words(sorted(seen)), write, key)
+        words = _words(sorted(seen))
+        guessed = {} if words or isinstance(value, bool) else _guessed_words(str(value))
+        found[name] = SettingFound(name, item.address, "json", path, words or guessed, write, key, bool(guessed))
 
 
 def body_kind(body: Body) -> str:

@@ -73,6 +73,7 @@ class Secrets:
     user: str | None = None
     values: set[str] = field(default_factory=set)
     password_fields: set[str] = field(default_factory=set)
+    hidden_fields: set[str] = field(default_factory=set)
 
     def learn(self, value: str) -> None:
         """One more value; what is very short is only kept out by its field."""
@@ -115,6 +116,7 @@ def collect(recording: Recording, passwords: Sequence[str], user: str | None) ->
     hidden: dict[str, set[str]] = {}
     for item in recording.exchanges:
         _learn_answer(secrets, item, hidden)
+    secrets.hidden_fields.update(hidden)
     for values in hidden.values():
         if len(values) > 1:  # a hidden field that changes from page to page guards its form, whatever it looks like
             secrets.values.update(value for value in values if len(value) >= _MINIMUM)
