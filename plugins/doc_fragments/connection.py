@@ -36,6 +36,22 @@ options:
       https:
         description: Port of HTTPS, 443 unless given.
         type: int
+  tls:
+    description:
+      - How the certificate of the meter's webpages is judged. Without it by the system's certificate authorities.
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      ca_file:
+        description: File with the certificate authorities to trust, in PEM form. On a jump host it must lie there.
+        type: path
+      fingerprint:
+        description:
+          - SHA-256 of the one certificate to trust, 64 hexadecimal digits. The usual way with a self-signed certificate.
+        type: str
+      legacy:
+        description: Allow versions, ciphers and keys that are out of date, with this meter only. It is reported as a finding.
+        type: bool
   timeouts:
     description:
       - Time limits in seconds of real time.

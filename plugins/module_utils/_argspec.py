@@ -12,7 +12,7 @@ from typing import Any
 
 from ._engine.base.clock import Clock, SystemClock
 from ._engine.base.errors import InputError
-from ._engine.base.target import Credential, Target, Timeouts
+from ._engine.base.target import Credential, Target, Timeouts, Tls
 from ._engine.catalogue import constants
 
 SERVICES = ("modbus", "ftp", "http", "https")
@@ -22,6 +22,7 @@ CONNECTION_SPEC: dict[str, Any] = {
     "unit_id": {"type": "int"},
     "ports": {"type": "dict", "options": {name: {"type": "int"} for name in SERVICES}},
     "timeouts": {"type": "dict", "options": {"connect": {"type": "float"}, "read": {"type": "float"}}},
+    "tls": {"type": "dict", "options": {"ca_file": {"type": "path"}, "fingerprint": {"type": "str"}, "legacy": {"type": "bool"}}},
     "gateway": {"type": "str"},
     "credentials": {"type": "dict", "no_log": True},
     "sealed": {"type": "str", "no_log": True},
@@ -128,6 +129,26 @@ def check_timeouts(timeouts: Mapping[str, Any] | None) -> Timeouts:
     return Timeouts(**{name: float(value) for name, value in given.items()})
 
 
+def check_tls(tls: Mapping[str, Any] | None) -> Tls:
+    """How the certificate is judged; a fingerprint in any usual spelling. Raises InputError (F-31)."""
+    given = {name: value for name, value in _mapping("tls", tls).items() if value is not None}
+    for name, value in given.items():
+        if name not in ("ca_file", "fingerprint", "legacy"):
+            raise InputError(f"tls.{name}", value, "one of ca_file, fingerprint, legacy", "F-31")
+    if "legacy" in given and not isinstance(given["legacy"], bool):
+        raise InputError("tls.legacy", given["legacy"], "true or false", "F-31")
+    if "ca_file" in given and not isinstance(given["ca_file"], str):
+        raise InputError("tls.ca_file", given["ca_file"], "the path of a file", "F-31")
+    if "fingerprint" in given:
+        folded = re.sub(r"[:\s]", "", str(given["fingerprint"])).lower()
+        if not re.fullmatch(r"[0-9a-f]{64}", folded):
+            raise InputError("tls.fingerprint", given["fingerprint"], "the SHA-256 of the certificate, 64 hexadecimal digits", "F-31")
+        given["fingerprint"] = folded
+        if "ca_file" in given:
+            raise InputError("tls.ca_file", given["ca_file"], "either a CA file or a pinned fingerprint, not both", "F-31")
+    return Tls(**given)
+
+
 def check_credentials(credentials: Mapping[str, Any] | None) -> dict[str, Credential]:
     """Accounts by role: each has a user and a password. Raises InputError without showing any of it."""
     accounts: dict[str, Credential] = {}
@@ -135,6 +156,11 @@ def check_credentials(credentials: Mapping[str, Any] | None) -> dict[str, Creden
         known = isinstance(entry, Mapping) and set(entry) <= {"user", "password"}
         if not known or any(isinstance(entry.get(key), bool) or not isinstance(entry.get(key), (str, int)) for key in ("user", "password")):
             raise InputError(f"credentials.{role}", entry, "a dictionary of 'user' and 'password', both text", "design 4.0", secret=True)
+        for key in ("user", "password"):
+            if any(ord(char) < 32 or ord(char) == 127 for char in str(entry[key])):
+                raise InputError(
+                    f"credentials.{role}.{key}", None, "text without line breaks or control characters", "design 4.0", secret=True
+                )
         accounts[str(role)] = Credential(user=str(entry["user"]), password=str(entry["password"]))
     return accounts
 
@@ -168,5 +194,6 @@ def target_from(params: Mapping[str, Any], name: str, clock: Clock | None = None
         timeouts=check_timeouts(params.get("timeouts")),
         gateway=params.get("gateway") or None,
         credentials=check_credentials(params.get("credentials")),
+        tls=check_tls(params.get("tls")),
         clock=clock or SystemClock(),
     )

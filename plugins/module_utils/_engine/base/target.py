@@ -27,6 +27,19 @@ class Timeouts:
 
 
 @dataclass(frozen=True)
+class Tls:
+    """How a meter's certificate is judged: by the system's CAs, by a CA file, or by a pinned fingerprint.
+
+    ``fingerprint`` is the SHA-256 of the certificate, 64 lower-case hex digits; with it neither name, date nor issuer counts.
+    ``legacy`` allows what is out of date (TLS 1.0, small keys, old renegotiation) with this meter; it is reported as a finding.
+    """
+
+    ca_file: str | None = None
+    fingerprint: str | None = None
+    legacy: bool = False
+
+
+@dataclass(frozen=True)
 class Target:
     """Where a meter is and how to talk to it. ``ports`` maps a service name to its TCP port."""
 
@@ -37,4 +50,5 @@ class Target:
     timeouts: Timeouts = Timeouts()
     gateway: str | None = None
     credentials: Mapping[str, Credential] = field(default_factory=dict, repr=False)
+    tls: Tls = Tls()
     clock: Clock = field(default_factory=SystemClock, repr=False, compare=False)

@@ -70,6 +70,7 @@ POLL_NEAR = Constant("poll_near", 1, "s", ("own",), "between two looks while the
 NEAR_THE_END = Constant("near_the_end", 85, "%", ("own",), "of all processes done, from where on the end is awaited any second")
 PARKED_LOOK = Constant("parked_look", 40, "s", ("R-091", "R-143"), "of looking again at a meter that was parked as silent")
 STAGE_RETRY_PAUSE = Constant("stage_retry_pause", 5, "s", ("own",), "before an interrupted copy starts again (F-04)")
+UPLOAD_ANSWER = Constant("upload_answer", 60, "s", ("own",), "for a meter's answer to a package it has received whole; it may check it first")
 LEASE_TTL = Constant("lease_ttl", 60, "s", ("own",), "after which a lease that nobody renews may be taken over")
 LEASE_WAIT = Constant("lease_wait", 30, "s", ("own",), "for another run to give a meter back, before this one gives up")
 OBSERVE_SLICE = Constant(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from .schema import PROFILE
 _SHIPPED = Path(__file__).parent / "data"
 _EXPRESSIONS = {
     "role_page": {"role": {"role"}},
-    "status_page": {"process": {"name", "state"}, "overall": {"state"}, "text": {"text"}},
+    "status_page": {"process": {"name", "state"}, "overall": {"state"}, "text": {"text"}, "version": {"version"}, "at": {"at"}},
 }
 
 
@@ -32,7 +33,9 @@ def load_profile(name: str) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise InputError("profile", name, "one of " + ", ".join(shipped()) + ", or the path of a readable profile file", "design 2") from None
+        raise InputError(
+            "profile", name, "one of " + ", ".join(shipped()) + ", or the path of a readable profile file", "design 2"
+        ) from None
     what = f"profile {path.name}"
     document = parse_yaml(text, what, "design 2")
     check(document, PROFILE, what, "design 2")
@@ -50,12 +53,68 @@ def _check_expressions(document: dict[str, Any], what: str) -> None:
                 _check_jmespath(given[key], f"{what}: {section}.{key}")
             elif key in given:
                 _check_regex(given[key], groups, f"{what}: {section}.{key}")
+    _check_web(document, what)
     if "rejected" in document.get("status_page", {}):
         _check_regex(document["status_page"]["rejected"], set(), f"{what}: status_page.rejected")
     for index, item in enumerate(document.get("refusals", [])):
         _check_regex(item["pattern"], set(), f"{what}: refusals[{index}].pattern")
         if item["reason"] not in REASONS:
             raise InputError(f"{what}: refusals[{index}].reason", item["reason"], "a reason code of the catalogue", "6.7")
+
+
+def _check_web(document: dict[str, Any], what: str) -> None:
+    """Expressions and what must stand together in the sections of the webpages."""
+    says = document.get("answers", {}).get("says", {})
+    if "html" in says:
+        _check_regex(says["html"], {"text"}, f"{what}: answers.says.html")
+    if "json" in says:
+        _check_jmespath(says["json"], f"{what}: answers.says.json")
+    for where, sign in _signs(document):
+        for key in ("pattern", "location"):
+            if key in sign:
+                _check_regex(sign[key], set(), f"{what}: {where}.{key}")
+        if "expression" in sign:
+            _check_jmespath(sign["expression"], f"{what}: {where}.expression")
+    for index, token in enumerate(document.get("tokens", [])):
+        _check_token(token, f"{what}: tokens[{index}]")
+    for name, spec in document.get("settings", {}).items():
+        check_value = _check_jmespath if spec.get("format") == "json" else lambda text, where: _check_regex(text, {"value"}, where)
+        check_value(spec["value"], f"{what}: settings.{name}.value")
+    _check_login(document.get("login", {}), what)
+    if "upload" in document and "confirm" not in document and not document["upload"].get("applies_at_once"):
+        raise InputError(f"{what}: upload", "no confirm", "a section confirm as well, or upload.applies_at_once: true", "R-139")
+
+
+def _signs(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name in ("login", "upload", "confirm"):
+        if "ok" in document.get(name, {}):
+            yield f"{name}.ok", document[name]["ok"]
+    for name, spec in document.get("settings", {}).items():
+        if "write" in spec:
+            yield f"settings.{name}.write.ok", spec["write"]["ok"]
+    for name in ("missing", "busy", "signed_out"):
+        for index, sign in enumerate(document.get("answers", {}).get(name, [])):
+            yield f"answers.{name}[{index}]", sign
+
+
+def _check_token(token: dict[str, Any], where: str) -> None:
+    take, send = token["take"], token["send"]
+    if len(take) != 1:
+        raise InputError(f"{where}.take", ", ".join(sorted(take)), "exactly one of cookie, header, pattern, expression", "design 2")
+    if ("header" in send) == ("field" in send):
+        raise InputError(f"{where}.send", ", ".join(sorted(send)), "either header or field", "design 2")
+    if "pattern" in take:
+        _check_regex(take["pattern"], {"value"}, f"{where}.take.pattern")
+    if "expression" in take:
+        _check_jmespath(take["expression"], f"{where}.take.expression")
+
+
+def _check_login(login: dict[str, Any], what: str) -> None:
+    """A form or JSON login needs its fields and its sign; the others have none."""
+    needed = ("path", "user", "password", "ok") if login.get("kind") in ("form", "json") else ()
+    for key in needed:
+        if key not in login:
+            raise InputError(f"{what}: login", login["kind"], f"the key {key} as well", "design 2")
 
 
 def _check_jmespath(expression: str, where: str) -> None:

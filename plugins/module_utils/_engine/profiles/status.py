@@ -29,7 +29,8 @@ def read_status(profile: Mapping[str, Any], status: int, page: str) -> tuple[str
     if not found["processes"] and found["overall"] is None:
         return "unknown", [], ""
     words = {word.lower(): state for state, given in section["states"].items() for word in given}
-    processes = [_process(item, words, float(section.get("full", 100))) for item in found["processes"][:_PROCESS_LIMIT]]
+    percents = {word.lower(): value for word, value in section.get("percent_words", {}).items()}
+    processes = [_process(item, words, float(section.get("full", 100)), percents) for item in found["processes"][:_PROCESS_LIMIT]]
     overall = _overall(found["overall"], words, processes)
     failed = [f"{item['name']}: {item['text']}" for item in processes if item["state"] == "failed" and item["text"]]
     text = "; ".join(failed)[:_TEXT_LIMIT] or _clean(found["text"])
@@ -54,7 +55,11 @@ def _group(pattern: str | None, name: str, page: str) -> str | None:
 def _from_json(section: Mapping[str, Any], page: str) -> dict[str, Any]:
     document = _parse(page)
     processes = _find(section["process"], document)
-    usable = [item for item in processes if isinstance(item, dict) and item.get("name") and item.get("state")] if isinstance(processes, list) else []
+    usable = (
+        [item for item in processes if isinstance(item, dict) and item.get("name") and item.get("state")]
+        if isinstance(processes, list)
+        else []
+    )
     return {"processes": usable, "overall": _search(section.get("overall"), document), "text": _search(section.get("text"), document)}
 
 
@@ -77,11 +82,12 @@ def _search(expression: str | None, document: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _process(item: Mapping[str, Any], words: Mapping[str, str], full: float) -> dict[str, Any]:
+def _process(item: Mapping[str, Any], words: Mapping[str, str], full: float, percents: Mapping[str, float]) -> dict[str, Any]:
+    percent = percents.get(_clean(item.get("percent")).lower())
     return {
         "name": _clean(item["name"]),
         "state": words.get(_clean(item["state"]).lower(), "unknown"),
-        "percent": _percent(item.get("percent"), full),
+        "percent": _percent(item.get("percent"), full) if percent is None else round(percent),
         "text": _clean(item.get("text")),
     }
 
@@ -103,6 +109,17 @@ def _overall(said: str | None, words: Mapping[str, str], processes: list[dict[st
     if "unknown" in states or not states:
         return "unknown"
     return "completed" if states == {"completed"} else "running"
+
+
+def read_last(profile: Mapping[str, Any], status: int, page: str) -> dict[str, str]:
+    """``version`` and ``at`` of the last upgrade, as the status page tells them; empty where it does not (R-144)."""
+    section = profile["status_page"]
+    if status != 200:
+        return {"version": "", "at": ""}
+    if section.get("format") == "json":
+        document = _parse(page)
+        return {name: _clean(_search(section.get(name), document)) for name in ("version", "at")}
+    return {name: _clean(_group(section.get(name), name, page)) for name in ("version", "at")}
 
 
 def read_role(profile: Mapping[str, Any], status: int, page: str) -> str | None:

@@ -17,7 +17,6 @@ from urllib.parse import unquote, urlsplit
 
 from ..base.errors import InputError
 
-TRIGGER_PATHS = ("/pm5500startupgrade.shtml",)  # the page that starts an upgrade (R-062); never asked for
 _BODY_LIMIT = 1 << 16
 _BANNER_LIMIT = 512
 
@@ -35,10 +34,18 @@ class Answer:
         return self.headers.get(name, "")[:200]
 
 
+def starts_upgrade(address: str) -> bool:
+    """Whether this is the page that starts an upgrade, however it is spelled (R-062)."""
+    try:
+        seen = unquote(unquote(urlsplit(address).path)).lower()
+    except ValueError:
+        return False
+    return "startupgrade" in seen
+
+
 def refuse_trigger(path: str, option: str) -> None:
-    """Raise InputError for the page that starts an upgrade, however it is spelled (R-062)."""
-    seen = unquote(unquote(urlsplit(path).path)).lower().rstrip("/")
-    if any(seen.endswith(trigger) for trigger in TRIGGER_PATHS) or "startupgrade" in seen:
+    """Raise InputError for the page that starts an upgrade (R-062)."""
+    if starts_upgrade(path):
         raise InputError(option, path, "a page that only shows something; this one starts an upgrade", "R-062")
 
 

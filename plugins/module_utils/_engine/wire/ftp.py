@@ -73,7 +73,9 @@ class FtpSession:
         except ftplib.error_perm as error:
             raise DeviceError("ftp_login", "ftp_auth_failed", "the FTP server refused the login", _said(error, self._credential)) from None
         except ftplib.Error as error:
-            raise DeviceError("ftp_login", "ftp_connect_failed", "the FTP server did not finish the login", _said(error, self._credential)) from None
+            raise DeviceError(
+                "ftp_login", "ftp_connect_failed", "the FTP server did not finish the login", _said(error, self._credential)
+            ) from None
         except ValueError:
             raise DeviceError("ftp_login", "ftp_auth_failed", "FTP cannot carry a user name or password with a line break") from None
         except (OSError, EOFError) as error:

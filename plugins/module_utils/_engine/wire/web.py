@@ -64,7 +64,7 @@ class Trigger:
     text: str
 
 
-class _ChallengeAuth(HTTPDigestAuth):
+class ChallengeAuth(HTTPDigestAuth):
     """Answers a 401 by the scheme it asks for: Digest where offered, else Basic, and once for each request.
 
     Kept for a session, it then sends the credentials along at once, in the scheme that worked.
@@ -114,7 +114,7 @@ class WebSession:
 
     def __init__(self, target: Target, credential: Credential | None) -> None:
         self._target = target
-        self._auth = _ChallengeAuth(credential) if credential else None
+        self._auth = ChallengeAuth(credential) if credential else None
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["User-Agent"] = "gridops.metering"
@@ -143,10 +143,10 @@ class WebSession:
             with self._session.get(url, auth=self._auth, timeout=timeouts, allow_redirects=False, stream=True) as answer:
                 body = answer.raw.read(PAGE_LIMIT + 1, decode_content=True)
                 location = answer.headers.get("location", "")
-                text = body[:PAGE_LIMIT].decode(_charset(answer), errors="replace")
+                text = body[:PAGE_LIMIT].decode(charset(answer), errors="replace")
                 return Page(answer.status_code, text, location, len(body) > PAGE_LIMIT)
         except (requests.RequestException, OSError, ValueError, urllib3.exceptions.HTTPError) as error:
-            raise DeviceError("web", "transport_failed", _why(error)) from None
+            raise DeviceError("web", "transport_failed", why(error)) from None
 
     def trigger(self, path: str) -> Trigger:
         """The one request that starts the upgrade (R-062…R-064). Its caller has written the ledger before."""
@@ -156,9 +156,9 @@ class WebSession:
             with self._session.get(url, auth=self._auth, timeout=timeouts, allow_redirects=False, stream=True) as answer:
                 return _judge(answer)
         except (requests.RequestException, OSError, ValueError, urllib3.exceptions.HTTPError) as error:
-            if _never_connected(error) and not (self._auth and self._auth.sent):
-                return Trigger("not_started", None, "", "transport_failed", _why(error))
-            return Trigger("triggered", None, "", "", f"the connection ended with the request: {_why(error)}")
+            if never_connected(error) and not (self._auth and self._auth.sent):
+                return Trigger("not_started", None, "", "transport_failed", why(error))
+            return Trigger("triggered", None, "", "", f"the connection ended with the request: {why(error)}")
 
     def same_host(self, url: str, location: str) -> str | None:
         """``location`` as an absolute address if it leads to this meter, else None; credentials never travel elsewhere."""
@@ -194,14 +194,14 @@ def _judge(answer: requests.Response) -> Trigger:
     if status == 401:
         return Trigger("not_started", status, "", "trigger_auth_failed", "the meter refused the login for the trigger page")
     if 400 <= status < 500:
-        piece = answer.raw.read(2048, decode_content=True).decode(_charset(answer), errors="replace")
-        return Trigger("refused", status, "", "device_rejected_image", _plain(piece) or f"HTTP status {status}")
+        piece = answer.raw.read(2048, decode_content=True).decode(charset(answer), errors="replace")
+        return Trigger("refused", status, "", "device_rejected_image", plain(piece) or f"HTTP status {status}")
     if status >= 500:
         return Trigger("triggered", status, location, "", f"HTTP status {status}")
     return Trigger("triggered", status, location, "", f"HTTP status {status}")
 
 
-def _charset(answer: requests.Response) -> str:
+def charset(answer: requests.Response) -> str:
     encoding = answer.encoding or "utf-8"
     try:
         "".encode(encoding)
@@ -210,7 +210,7 @@ def _charset(answer: requests.Response) -> str:
     return encoding
 
 
-def _plain(html: str) -> str:
+def plain(html: str) -> str:
     """Readable words of a small page, for messages."""
     inside, words = False, []
     for char in html:
@@ -224,7 +224,7 @@ def _plain(html: str) -> str:
     return " ".join("".join(words).split())[:300]
 
 
-def _never_connected(error: Exception) -> bool:
+def never_connected(error: Exception) -> bool:
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return True
     seen: BaseException | None = error
@@ -239,9 +239,9 @@ def _never_connected(error: Exception) -> bool:
     return False
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
     if isinstance(error, requests.exceptions.Timeout):
         return "no answer in time"
     if isinstance(error, requests.exceptions.ConnectionError):
-        return "not reachable" if _never_connected(error) else "the connection was cut"
+        return "not reachable" if never_connected(error) else "the connection was cut"
     return type(error).__name__
