@@ -14,9 +14,10 @@ from typing import Any
 from ._engine.base.clock import clock_for
 from ._engine.base.errors import DeviceError, InputError
 from ._engine.base.redaction import Redactor
-from ._engine.base.target import Credential, Target, Timeouts
+from ._engine.base.target import Credential, Target, Timeouts, Tls
 from ._engine.upgrade.ftp import FtpSteps
 from ._engine.upgrade.steps import MeterSteps, SendFile
+from ._engine.upgrade.web import WebSteps
 
 STEPS = frozenset({"identify", "services", "lock", "login", "stage", "trigger", "observe", "find"})
 
@@ -31,8 +32,20 @@ def run_step(sealed: str | None) -> dict[str, Any]:
     except DeviceError as error:
         fault = {"stage": error.stage, "reason": error.reason, "text": error.text, "device_text": error.device_text}
         return {"changed": False, "device_error": redactor.clean(fault)}
+    finally:
+        left = _left(steps) if step == "stage" else None
     plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-    return {"changed": step in ("stage", "trigger"), "step_result": redactor.clean(plain)}
+    return {"changed": step in ("stage", "trigger"), "step_result": redactor.clean(plain), **({"session": left} if left else {})}
+
+
+def _left(steps: MeterSteps) -> str | None:
+    """The web session that the upload left, for the step after it: as opaque as the credentials are on their way here."""
+    state = steps.leave_session() if isinstance(steps, WebSteps) else None
+    return base64.b64encode(json.dumps(state).encode()).decode() if state else None
+
+
+def _state(sealed: str | None) -> dict[str, Any] | None:
+    return json.loads(base64.b64decode(sealed)) if sealed else None
 
 
 def _open(sealed: str | None) -> tuple[str, dict[str, Any]]:
@@ -57,10 +70,13 @@ def _steps(payload: dict[str, Any]) -> MeterSteps:
         timeouts=Timeouts(**given["timeouts"]),
         gateway=given["gateway"],
         credentials={role: Credential(**item) for role, item in given["credentials"].items()},
+        tls=Tls(**given["tls"]),
         clock=clock_for(given["host"], payload["clock_factor"]),
     )
     files = [SendFile(**item) for item in payload["files"]]
     common = (target, payload["profile"], files, payload["search"])
     if payload["method"] == "ftp":
         return FtpSteps(*common, read_back=payload["read_back"])
+    if payload["method"] == "web":
+        return WebSteps(*common, role=payload["role"], web_session=payload["web_session"], state=_state(payload.get("session")))
     return MeterSteps(*common)

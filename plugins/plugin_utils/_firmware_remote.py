@@ -54,6 +54,7 @@ class RemoteSteps:
                 "unit_id": target.unit_id,
                 "timeouts": asdict(target.timeouts),
                 "gateway": target.gateway,
+                "tls": asdict(target.tls),
                 "credentials": {role: {"user": item.user, "password": item.password} for role, item in target.credentials.items()},
             },
             "profile": self._profile,

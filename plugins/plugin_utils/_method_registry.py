@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from ._method import Method
 from ._method_ftp import FtpMethod
+from ._method_web import WebMethod
 
-METHODS: dict[str, type[Method]] = {item.name: item for item in (FtpMethod,)}
+METHODS: dict[str, type[Method]] = {item.name: item for item in (FtpMethod, WebMethod)}

@@ -37,7 +37,7 @@ def target(port: int = 1) -> Target:
         Timeouts(connect=1, read=0.5),
         None,
         {"product_master": Credential("user2", PASSWORD)},
-        SystemClock(50.0),
+        clock=SystemClock(50.0),
     )
 
 
@@ -193,7 +193,7 @@ def test_no_secret_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FtpSteps, "login", lambda self: {"state": "refused", "text": f"530 {PASSWORD}"})
     payload = {
         "target": {
-            "name": "m", "host": "127.0.0.1", "ports": {}, "unit_id": 255, "timeouts": {"connect": 1, "read": 1}, "gateway": None,
+            "name": "m", "host": "127.0.0.1", "ports": {}, "unit_id": 255, "timeouts": {"connect": 1, "read": 1}, "gateway": None, "tls": {},
             "credentials": {"product_master": {"user": "u", "password": PASSWORD}},
         },
         "profile": None, "files": [], "arguments": {}, **OPTIONS,
@@ -205,7 +205,7 @@ def test_no_secret_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.requirement("G-22")
 def test_the_clock_factor_is_checked_again_on_the_jump_host(tmp_path: Path) -> None:
     payload = {
-        "target": {"name": "m", "host": "192.0.2.1", "ports": {}, "unit_id": 255, "timeouts": {}, "gateway": None, "credentials": {}},
+        "target": {"name": "m", "host": "192.0.2.1", "ports": {}, "unit_id": 255, "timeouts": {}, "gateway": None, "tls": {}, "credentials": {}},
         "profile": None, "files": [], "arguments": {}, **OPTIONS,
     }  # fmt: skip
     with pytest.raises(InputError, match="G-22"):

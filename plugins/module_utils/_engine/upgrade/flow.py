@@ -345,6 +345,8 @@ class Flow:
             result.warnings.append("restart: not_observed. Version and serial are as wanted, but no restart was seen")
         if state.late and state.outcome in GOOD:
             result.warnings.append(f"late_resume: the meter was silent for longer than the documented {self.job.limits.card_reset:g} s")
+        if state.page_fault:
+            result.warnings.append(f"status_page: it could not be read to the end ({state.page_fault})")
         if state.outcome in RESTING:
             self.ledger.annotate(attempt_id, {"resting": state.outcome, "silent_since": state.silent_since, "steps": state.detail})
             self._journal("resting", {"outcome": state.outcome})

@@ -51,7 +51,7 @@ class Look:
 
     ``refusal`` is the reason code that the profile gives to the device's words. ``key`` tells one upgrade on the status page
     from another: a page that still shows the key of before the trigger speaks of an earlier upgrade. ``last`` is that
-    upgrade's version and time, where the page tells them (R-144).
+    upgrade's version and time, where the page tells them (R-144). ``page_fault`` is why the page cannot be read any more.
     """
 
     answered: bool
@@ -65,6 +65,7 @@ class Look:
     refusal: str | None = None
     key: str = ""
     last: dict[str, Any] = field(default_factory=dict)
+    page_fault: str = ""
 
 
 @dataclass
@@ -94,6 +95,7 @@ class Observation:
     timeline: list[dict[str, Any]] = field(default_factory=list)
     running_seen: bool = False
     last_upgrade: dict[str, Any] = field(default_factory=dict)
+    page_fault: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
 
     def note(self, state: str, text: str = "") -> None:
@@ -209,6 +211,7 @@ def _failed(state: Observation, look: Look, limits: Limits) -> None:
 def _progress(state: Observation, look: Look) -> None:
     state.status = look.status
     state.last_upgrade = look.last or state.last_upgrade
+    state.page_fault = look.page_fault or state.page_fault
     state.device_text = look.device_text or state.device_text
     if look.processes:
         state.processes = list(look.processes)
