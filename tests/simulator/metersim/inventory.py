@@ -40,8 +40,7 @@ def _host(fleet: Fleet, meter: Meter) -> dict[str, Any]:
 
         host["metering_tls"] = {"fingerprint": certs.now_shown(meter).fingerprint}
     old, new = (fleet.spec.profiles[meter.surface.name + tail] for tail in ("", "_new"))
-    if meter.generation == tables.LEGACY:
-        host["metering_profile"] = old
+    host["metering_profile"] = old if meter.generation == tables.LEGACY else new
     host["metering_web_profile"] = new
     host.update(meter.spec.vars)
     return host

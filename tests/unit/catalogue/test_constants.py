@@ -45,6 +45,7 @@ NUMBERS = [
         requirement("R-145"),
     ),
     _number("stage_retry_pause", 5, None),
+    _number("upload_answer", 60, None),
     _number("lease_ttl", 60, None),
     _number("lease_wait", 30, None),
     _number("observe_slice", 60, None),

@@ -21,7 +21,8 @@ def html(result: str | None, message: str, *processes: tuple[str, str, int, str]
     """A page of surface a, as tests/simulator/SURFACE.md shows it."""
     head = f'<p id="result">Result: {result}</p>\n' if result is not None else ""
     rows = "".join(
-        f'<tr class="process"><td>{name}</td><td>{state}</td><td>{percent} %</td><td>{text}</td></tr>\n' for name, state, percent, text in processes
+        f'<tr class="process"><td>{name}</td><td>{state}</td><td>{percent} %</td><td>{text}</td></tr>\n'
+        for name, state, percent, text in processes
     )
     return f'<html><body><p id="device">PM5560 51730000</p>\n{head}<p id="message">{message}</p><table id="processes">\n{rows}</table></body></html>'
 
@@ -82,7 +83,9 @@ def test_without_a_word_for_the_whole_the_processes_decide(states: tuple[str, ..
 
 @pytest.mark.requirement("R-065")
 def test_processes_are_read_with_percent_and_text() -> None:
-    page = html("In progress", "Do not switch off.", ("Communications card", "Completed", 100, ""), ("Webpages", "In progress", 50, "a &amp; b"))
+    page = html(
+        "In progress", "Do not switch off.", ("Communications card", "Completed", 100, ""), ("Webpages", "In progress", 50, "a &amp; b")
+    )
     assert read_status(A, 200, page) == (
         "running",
         [
@@ -189,7 +192,8 @@ def test_a_million_processes_are_cut() -> None:
 
 @pytest.mark.requirement("F-37")
 @pytest.mark.parametrize(
-    "piece", ['<tr class="process"><td>', '<p id="result">Result: ', '<p id="message">', '<tr class="process"><td>a</td><td>b</td><td>1 %</td><td>']
+    "piece",
+    ['<tr class="process"><td>', '<p id="result">Result: ', '<p id="message">', '<tr class="process"><td>a</td><td>b</td><td>1 %</td><td>'],
 )
 def test_a_page_made_to_keep_a_regular_expression_busy_is_read(piece: str) -> None:
     """With an expression that backtracks this would not end."""
@@ -199,7 +203,19 @@ def test_a_page_made_to_keep_a_regular_expression_busy_is_read(piece: str) -> No
 @pytest.mark.requirement("F-37")
 @pytest.mark.parametrize(
     ("given", "percent"),
-    [(0.5, 50), (1, 100), (7, 100), (-3, 0), ("0.25", 25), ("many", None), (None, None), ([], None), (1e999, None), (float("nan"), None), (True, 100)],
+    [
+        (0.5, 50),
+        (1, 100),
+        (7, 100),
+        (-3, 0),
+        ("0.25", 25),
+        ("many", None),
+        (None, None),
+        ([], None),
+        (1e999, None),
+        (float("nan"), None),
+        (True, 100),
+    ],
 )
 def test_percent_is_a_number_from_0_to_100_or_nothing(given: Any, percent: int | None) -> None:
     page = json.dumps({"update": {"phase": "working", "jobs": [{"title": "site", "status": "active", "done": given}]}})
