@@ -18,6 +18,7 @@ from ..base.errors import DeviceError
 from ..base.target import Credential, Target
 from ..profiles.answers import Answer
 from . import tls
+from .anonymous import starts_upgrade
 from .web import MISSING, PAGE_LIMIT, ChallengeAuth, charset, never_connected, why
 
 if MISSING is None:
@@ -122,12 +123,12 @@ class MeterHttp:
         return error is not None and (never_connected(error) or tls.fault("web", error, self._target) is not None)
 
     def _onward(self, url: str, answer: Answer) -> str | None:
-        """Where a redirect leads on this meter; None for anything else: credentials never travel elsewhere."""
+        """Where a redirect leads on this meter; None elsewhere, where credentials never travel, and for the page that starts an upgrade."""
         if answer.status not in (301, 302, 303, 307, 308) or not answer.location:
             return None
         try:
             onward = urljoin(url, answer.location)
-            return onward if _place(onward) == _place(self.base) else None
+            return onward if _place(onward) == _place(self.base) and not starts_upgrade(onward) else None
         except ValueError:  # an address that cannot be read leads nowhere
             return None
 

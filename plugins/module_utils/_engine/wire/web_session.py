@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from requests.utils import add_dict_to_cookiejar, dict_from_cookiejar
-
 from ..base.errors import DeviceError
 from ..base.redaction import Redactor
 from ..base.target import Target
@@ -23,9 +21,12 @@ from ..catalogue import constants
 from ..profiles import answers
 from ..profiles.answers import Answer
 from ..profiles.status import read_last, read_role, read_status, refusal_reason
-from .web import Trigger, plain
+from .web import MISSING, Trigger, plain
 from .web_http import MeterHttp
 from .web_upload import FileBody, multipart
+
+if MISSING is None:
+    from requests.utils import add_dict_to_cookiejar, dict_from_cookiejar
 
 _LOGIN_REASONS = ("web_auth_failed", "locked_out", "session_limit", "user_name_not_valid_in_mode")
 Status = tuple[str, list[dict[str, Any]], str, dict[str, str]]
