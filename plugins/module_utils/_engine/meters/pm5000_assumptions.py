@@ -111,6 +111,7 @@ OTHERS: dict[str, Assumption] = {
         Assumption("http.challenge", "old firmware asks by HTTP Basic or Digest", "'when prompted', R-062", "inferred"),
         Assumption("http.redirect", "new firmware leads from HTTP to HTTPS", "user manual of new firmware", "inferred"),
         Assumption("tls.version", "HTTPS speaks TLS 1.2 or later", "own", "inferred"),
+        Assumption("tls.fingerprint", "the certificate has a SHA-256 fingerprint that can be pinned", "own", "inferred"),
         Assumption("tls.self_signed", "the certificate is the meter's own, self-signed", "user manual, hardening", "doc"),
         Assumption("tls.valid", "the certificate has not expired by this computer's clock", "own", "inferred"),
         Assumption("ftp.banner", "the FTP server greets with 220", "FTP standard", "inferred"),

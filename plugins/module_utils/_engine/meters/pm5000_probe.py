@@ -9,8 +9,9 @@ and has no web server either is worth a DeviceError, and even that is left to th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from ..base.errors import DeviceError, InputError
@@ -21,9 +22,12 @@ from ..catalogue.versions import Version
 from ..wire.anonymous import Answer, ftp_banner, look, refuse_trigger
 from ..wire.modbus import ModbusReader, RefusedError, run
 from ..wire.probe import probe_all
+from ..wire.tls import tls_facts
+from ..wire.web_session import ProfileSession
 from .pm5000_assumptions import IDENTITY_IN_ONE, NO, REGISTERS, UNKNOWN, YES, Expected, Finding, judge, judge_register
 from .pm5000_registers import EMPTY, NOT_AVAILABLE, UnreadableError
 
+ROLES = ("administrator", "product_master")  # whose login is tried, the first that is given
 MASKED = "(masked)"
 _CHALLENGE = re.compile(r'\s*(basic|digest)\b(?:.*?\brealm="([^"]{0,80})")?', re.I)
 _ADDRESS = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b")
@@ -48,13 +52,20 @@ class Probe:
 
 
 def check_profile(profile: Mapping[str, Any] | None) -> None:
-    """Raise InputError where a page that the probe would read is the one that starts an upgrade (R-062)."""
+    """Raise InputError where a page that the probe would ask for is the one that starts an upgrade (R-062)."""
     for name, path in _pages(profile):
         refuse_trigger(path, f"profile: {name}")
+    for name in ("login", "logout"):
+        section = (profile or {}).get(name) or {}
+        for key in ("page", "path"):
+            refuse_trigger(str(section.get(key, "")), f"profile: {name}.{key}")
 
 
-def probe(target: Target, profile: Mapping[str, Any] | None = None) -> Probe:
-    """Everything that can be seen without signing in. Raises InputError for a profile that would start an upgrade."""
+def probe(target: Target, profile: Mapping[str, Any] | None = None, check_login: bool = False) -> Probe:
+    """Everything that can be seen without signing in, and with ``check_login`` what the profile's pages say after one login.
+
+    Raises InputError for a profile that would start an upgrade.
+    """
     check_profile(profile)
     found = Probe()
     run(_modbus(target, found))
@@ -65,6 +76,8 @@ def probe(target: Target, profile: Mapping[str, Any] | None = None) -> Probe:
     _tls(target, found)
     _ftp(target, found)
     _profile_pages(target, profile, answers, found)
+    if profile and check_login:
+        _signed_in(target, profile, found)
     return found
 
 
@@ -214,7 +227,22 @@ def _ftp(target: Target, found: Probe) -> None:
 
 
 def _tls(target: Target, found: Probe) -> None:
-    """Replaced below."""
+    """The certificate and the version of TLS, by a handshake without a request."""
+    if found.ports["https"] != "open":
+        return
+    try:
+        facts = tls_facts(target)
+    except DeviceError as exc:
+        found.add("tls.version", None, exc.text)
+        return
+    found.values["fingerprint"] = facts["fingerprint"]
+    found.add("tls.version", facts["version"] in ("TLSv1.2", "TLSv1.3"), f"{facts['version']}, {facts['cipher']}")
+    found.add("tls.fingerprint", True, facts["fingerprint"])
+    if facts["not_after"] is None:
+        found.add("tls.self_signed", None, "the cryptography library is not installed here")
+        return
+    found.add("tls.self_signed", facts["self_signed"], f"subject {facts['subject']}, issuer {facts['issuer']}")
+    found.add("tls.valid", facts["not_after"] > datetime.now(UTC).isoformat(), f"until {facts['not_after']}")
 
 
 # -- profile ----------------------------------------------------------------------------------------------------------
@@ -244,6 +272,52 @@ def _profile_pages(target: Target, profile: Mapping[str, Any] | None, answers: M
             holds = UNKNOWN  # it may be there: without a login many servers say the same for every address
         text = f"the page of {name} exists"
         found.findings.append(Finding(f"profile.page.{name}", text, "profile", "profile", holds, _shown(answer)))
+
+
+def _signed_in(target: Target, profile: Mapping[str, Any], found: Probe) -> None:
+    """One login, then every page that only shows something. Nothing is written, uploaded or confirmed."""
+    role = next((name for name in ROLES if name in target.credentials), ROLES[0])
+    with ProfileSession(target, profile, role) as session:
+        try:
+            session.login()
+        except DeviceError as exc:
+            found.add("profile.login", False, f"{exc.reason}: {exc.device_text or exc.text}")
+            return
+        found.add("profile.login", True, f"as {role}")
+        if "role_page" in profile:
+            _try(found, "profile.role", lambda: _role(session.role()))
+        if "status_page" in profile:
+            _try(found, "profile.status", lambda: _status(*session.status()))
+        for name, spec in sorted((profile.get("settings") or {}).items()):
+            text = f"the setting {name} is read from {spec['path']}"
+            holds, seen = _read(session, name)
+            found.findings.append(Finding(f"profile.setting.{name}", text, "profile", "profile", holds, seen))
+
+
+def _role(word: str | None) -> tuple[bool, str]:
+    return word is not None, word or "not understood"
+
+
+def _status(overall: str, processes: Sequence[Mapping[str, Any]], text: str, last: Mapping[str, str]) -> tuple[bool, str]:
+    unknown = [item["name"] for item in processes if item["state"] == "unknown"]
+    seen = f"{overall}, {len(processes)} processes, {text!r}, version {last.get('version') or 'none'}"
+    return overall != "unknown" and not unknown, seen + (f"; not understood: {', '.join(unknown)}" if unknown else "")
+
+
+def _try(found: Probe, key: str, read: Callable[[], tuple[bool, str]]) -> None:
+    try:
+        holds, seen = read()
+    except DeviceError as exc:
+        holds, seen = False, f"{exc.reason}: {exc.device_text or exc.text}"
+    found.add(key, holds, seen)
+
+
+def _read(session: ProfileSession, name: str) -> tuple[str, str]:
+    try:
+        value = session.read(name)
+    except DeviceError as exc:
+        return NO, f"{exc.reason}: {exc.device_text or exc.text}"
+    return (UNKNOWN, "this firmware does not have the page or the field") if value is None else (YES, value)
 
 
 # -- for a report that leaves the house -------------------------------------------------------------------------------
