@@ -62,6 +62,8 @@ def test_variables_in_the_guides_exist() -> None:
     known = {f"metering_{option}" for spec in specs for option in spec} | OWN
     role = yaml.safe_load((ROOT / "roles" / "rollout" / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
     known |= {option for entry in role["argument_specs"].values() for option in entry["options"]}
+    for book in (ROOT / "playbooks").glob("*.yml"):
+        known |= set(re.findall(r"\bmetering_[a-z_]+\b", book.read_text(encoding="utf-8")))
     for page in GUIDES:
         used = set(re.findall(r"\bmetering_[a-z_]+\b", page.read_text(encoding="utf-8")))
         assert used <= known, (page.name, used - known)

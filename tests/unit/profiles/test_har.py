@@ -166,6 +166,18 @@ def test_a_json_meter(header: str, prefix: str) -> None:
     assert PASSWORD not in render(found) and "5d41402abc" not in render(found)
 
 
+def test_a_sanitized_recording_says_what_it_lacks() -> None:
+    """Chrome leaves out Cookie, Set-Cookie and Authorization unless it is told otherwise."""
+    entries = json_meter("Authorization", "Bearer ")
+    del entries[0]["response"]["content"]["text"]
+    for item in entries:
+        for side in ("request", "response"):
+            kept = [pair for pair in item[side]["headers"] if pair["name"].lower() not in ("cookie", "set-cookie", "authorization")]
+            item[side]["headers"] = kept
+    told = missing(draft(entries))
+    assert "'x-guard'" in told["tokens"] and "export with sensitive data" in told["login"]
+
+
 def test_a_field_from_the_script_is_a_guess() -> None:
     script = "<script>const f = new FormData(); f.append('kind', 'main'); f.append(\"blob\", file); send(f)</script>"
     found = draft([entry("GET", "/", text=script), *json_meter("X-Token", "")])

@@ -276,6 +276,9 @@ def _profile_pages(target: Target, profile: Mapping[str, Any] | None, answers: M
 
 def _signed_in(target: Target, profile: Mapping[str, Any], found: Probe) -> None:
     """One login, then every page that only shows something. Nothing is written, uploaded or confirmed."""
+    if (profile.get("login") or {}).get("kind") == "helper":
+        found.add("profile.login", None, "this profile signs in with a helper, which the probe does not call")
+        return
     role = next((name for name in ROLES if name in target.credentials), ROLES[0])
     with ProfileSession(target, profile, role) as session:
         try:

@@ -34,7 +34,7 @@ from .har_infer import (
     urlpath,
 )
 from .har_pages import escape, spot_pattern
-from .har_secrets import Secrets, collect
+from .har_secrets import Secrets, collect, custom_headers, looks_random
 from .har_status import find_status
 
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -150,9 +150,13 @@ def _tokens(recording: Recording, login: LoginFound, secrets: Secrets, token: Gu
     found = [token] if token is not None and login.kind != "helper" else []  # a helper brings its token along as a header
     after = login.exchange.number if login.kind == "helper" and login.exchange is not None else -1
     for item in recording.exchanges:
-        guard = find_guard(recording, item, secrets, token) if item.writes and item.number > after else None
+        if not item.writes or item.number <= after:
+            continue
+        guard = find_guard(recording, item, secrets, token)
         if guard is not None:
             found.append(guard)
+        else:
+            _unknown_headers(item, token, draft)
     tokens: list[dict[str, Any]] = []
     for guard in found:
         key = {"page": "pattern", "cookie": "cookie", "header": "header", "json": "expression"}[guard.origin.kind]
@@ -164,6 +168,14 @@ def _tokens(recording: Recording, login: LoginFound, secrets: Secrets, token: Gu
     if tokens:
         names = ["token" if number == 0 else f"token_{number + 1}" for number in range(len(tokens))]
         draft.profile["tokens"] = [{"name": name, **entry} for name, entry in zip(names, tokens, strict=True)]
+
+
+def _unknown_headers(item: Exchange, token: Guard | None, draft: Draft) -> None:
+    """A script's header whose value no answer of the recording held, as when cookies were left out of the file."""
+    for name, value in custom_headers(item).items():
+        why = f"requests that write carry the header '{name}', and where its value comes from is not in the recording"
+        if looks_random(value) and (token is None or name != token.header) and {"section": "tokens", "why": why} not in draft.missing:
+            draft.lacks("tokens", why)
 
 
 def _sent_with_reads(recording: Recording, header: str) -> bool:
