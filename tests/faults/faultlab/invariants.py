@@ -16,7 +16,18 @@ from .lab import CAMPAIGN, Lab
 
 SETTLE = 60.0
 #: What changes a meter, or may.
-WRITES = ("ftp_stored", "ftp_incomplete", "modbus_write", "trigger_request")
+WRITES = (
+    "ftp_stored",
+    "ftp_incomplete",
+    "modbus_write",
+    "trigger_request",
+    "web_upload",
+    "web_upload_incomplete",
+    "web_confirm",
+    "settings_written",
+)
+#: Requests that can start an upgrade: the trigger page, and "apply now" on the webpages, which only a session can say.
+STARTS = ("trigger_request", "web_confirm")
 
 
 def check_invariants(
@@ -91,10 +102,10 @@ def nothing_forbidden(name: str, events: Sequence[Event]) -> None:
 def recorded_before_triggered(name: str, events: Sequence[Event], history: Sequence[Attempt]) -> None:
     """(c) each request to the trigger path lies inside exactly one recorded attempt, and each counted attempt has its trigger."""
     used: Counter[str] = Counter()
-    for event in (item for item in events if item["kind"] == "trigger_request"):
+    for event in (item for item in events if item["kind"] in STARTS):
         around = [item for item in history if item.started < event["real"] and (item.finished is None or event["real"] <= item.finished)]
         assert len(around) == 1, f"{name}: {len(around)} records for {event}; ledger: {history}"
-        if event["authenticated"]:
+        if event.get("authenticated", True):
             used[around[0].id] += 1
     assert all(number == 1 for number in used.values()), f"{name}: an attempt triggered twice: {used}"
     counted = [item.id for item in history if item.state != NOT_STARTED]
@@ -107,9 +118,9 @@ def read_before_each_trigger(name: str, events: Sequence[Event]) -> None:
     for event in events:
         if event["kind"] == "modbus_connect":
             fresh = True
-        elif event["kind"] in ("ftp_stored", "ftp_login_ok"):
+        elif event["kind"] in ("ftp_stored", "ftp_login_ok", "web_upload"):
             fresh = False
-        elif event["kind"] == "trigger_request" and event["authenticated"]:
+        elif event["kind"] in STARTS and event.get("authenticated", True):
             assert fresh, f"{name}: triggered without a fresh read: {event}"
             fresh = False
 
@@ -142,7 +153,7 @@ def nothing_held(lab: Lab, names: Iterable[str]) -> None:
     """No lease or slot is left behind that would stop the next run."""
     if lab.ledger.exists():
         records = lab.records
-        assert records.slots_in_use("ftp") == 0
+        assert records.slots_in_use("ftp") == records.slots_in_use("web") == 0
         assert not [holder for name in names if (holder := records.holder(f"meter:{lab.serial(name)}"))]
         assert not [name for name in names if records.open_attempt(lab.serial(name))]
 

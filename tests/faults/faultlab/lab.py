@@ -29,6 +29,13 @@ ACCOUNTS = {
     "product_master": {"user": "pm", "password": "Canary-41f7-pm"},
     "web_master": {"user": "wm", "password": "Canary-c09e-wm"},
 }
+#: Accounts of the new generation, likewise planted.
+WEB_ACCOUNTS = {
+    "administrator": {"user": "Administrator", "password": "Canary-7d20-adm"},
+    "guest": {"user": "Guest", "password": "Canary-e118-gst"},
+}
+#: What each model can be upgraded from and to by webpages.
+WEB_STEPS = {"PM5560": ("4.3.5", "4.4.0"), "PM5562": ("4.3.5", "4.4.0"), "PM5561": ("12.0.1", "12.1.0"), "PM5661": ("14.0.1", "14.1.0")}
 #: What each model group can be upgraded from and to by FTP.
 STEPS = {"PM5560": ("2.7.8", "2.9.9"), "PM5561": ("10.6.3", "10.9.9"), "PM5661": ("11.0.0", "11.2.9"), "PM5570": ("3.1.4", "3.2.9")}
 
@@ -89,18 +96,25 @@ class Lab:
 
     # -- the fleet ----------------------------------------------------------------------------------------------------
 
-    def up(self, *meters: Mapping[str, Any], factor: float = 60, size: int = 60_000, package: bool = True, **spec: Any) -> Fleet:
+    def up_web(self, *meters: Mapping[str, Any], **spec: Any) -> Fleet:
+        """``up`` with meters of the new generation and packages for the webpages."""
+        return self.up(*meters, method="web", **spec)
+
+    def up(
+        self, *meters: Mapping[str, Any], factor: float = 60, size: int = 60_000, package: bool = True, method: str = "ftp", **spec: Any
+    ) -> Fleet:
         """Start a fleet. A meter without ``firmware`` gets the first version of its model's step, and the package for it is made."""
         listed, wanted = [], set()
+        steps, accounts = (WEB_STEPS, WEB_ACCOUNTS) if method == "web" else (STEPS, ACCOUNTS)
         for number, given in enumerate(meters, 1):
-            meter = {"name": f"m{number:02}", "model": "PM5560", "accounts": ACCOUNTS, "silence": 60, "process_time": 40, **given}
-            source, target = STEPS.get(meter["model"], ("", ""))
+            meter = {"name": f"m{number:02}", "model": "PM5560", "accounts": accounts, "silence": 60, "process_time": 40, **given}
+            source, target = steps.get(meter["model"], ("", ""))
             meter.setdefault("firmware", source)
             meter["vars"] = {"wanted": target, **meter.get("vars", {})}
             wanted.add((meter["model"], str(meter["vars"]["wanted"])))
             listed.append(meter)
         if package:
-            packages.write(self.artifacts, sorted(wanted), size)
+            packages.write(self.artifacts, sorted(wanted), size, methods=(method,))
         self.factor = factor
         self.fleet = self._stack.enter_context(Fleet({"clock_factor": factor, "meters": listed, **spec}, self.tmp))
         return self.fleet
@@ -150,7 +164,9 @@ class Lab:
         path.write_text("---\n" + yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
         return path
 
-    def start(self, playbook: Path | str, *words: str, extra: Mapping[str, Any] | None = None, via: Callable[..., Any] | None = None) -> Run:
+    def start(
+        self, playbook: Path | str, *words: str, extra: Mapping[str, Any] | None = None, via: Callable[..., Any] | None = None
+    ) -> Run:
         """Start ansible-playbook in a session of its own. ``via`` starts it in another way (a terminal)."""
         number = len(self.runs)
         output, results = self.out / f"run-{number}.txt", self.out / f"results-{number}.jsonl"

@@ -263,7 +263,8 @@ def _still_old(state: Observation, look: Look, expected: Expected, limits: Limit
         state.outcome, state.reason = "failed_final", "upgrade_not_started"
         state.note("failed_final", "the meter restarted and says that no upgrade ran since")
         return
-    if state.elapsed > limits.stall and idle > limits.no_progress:
+    blind = limits.works_first and look.status == "unknown"  # without the page nobody sees it move
+    if state.elapsed > limits.stall and idle > limits.no_progress and not blind:
         if not state.stalled:
             state.note("stalled", f"no progress for {idle:.0f} s")
         state.stalled = True

@@ -267,17 +267,22 @@ class _StatusPage:
 
     def _read(self) -> tuple[str, list[dict[str, Any]], str, dict[str, Any]]:
         nothing: tuple[str, list[dict[str, Any]], str, dict[str, Any]] = ("unknown", [], "", {})
-        try:
-            session = self._logged_in()
-            if session is None:
+        for dummy in range(2):  # a session that the meter ended is opened again at once
+            was_open = self._session is not None
+            try:
+                session = self._logged_in()
+                if session is None:
+                    return nothing
+                found = session.status()
+            except DeviceError as error:
+                self._lost(error)
+                if was_open and error.reason == "session_lost":
+                    continue
                 return nothing
-            found = session.status()
-        except DeviceError as error:
-            self._lost(error)
-            return nothing
-        if found[0] == "unknown":
-            self._drop()  # the page of somebody who is not logged in any more looks like this
-        return found
+            if found[0] == "unknown":
+                self._drop()  # the page of somebody who is not logged in any more may look like this
+            return found
+        return nothing
 
     def _logged_in(self) -> ProfileSession | None:
         if self._session is None and self._logins > 0:
