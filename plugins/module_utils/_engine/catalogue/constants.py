@@ -70,7 +70,13 @@ POLL_NEAR = Constant("poll_near", 1, "s", ("own",), "between two looks while the
 NEAR_THE_END = Constant("near_the_end", 85, "%", ("own",), "of all processes done, from where on the end is awaited any second")
 PARKED_LOOK = Constant("parked_look", 40, "s", ("R-091", "R-143"), "of looking again at a meter that was parked as silent")
 STAGE_RETRY_PAUSE = Constant("stage_retry_pause", 5, "s", ("own",), "before an interrupted copy starts again (F-04)")
-UPLOAD_ANSWER = Constant("upload_answer", 60, "s", ("own",), "for a meter's answer to a package it has received whole; it may check it first")
+UPLOAD_ANSWER = Constant(
+    "upload_answer", 60, "s", ("own",), "for a meter's answer to a package it has received whole; it may check it first"
+)
+TOOL_REVIEW = Constant("tool_review", 300, "s", ("own",), "for the command that only shows the tool's status (R-109)")
+TOOL_DEADLINE = Constant("tool_deadline", 1800, "s", ("own",), "for the tool's command; the meter is watched no longer than that either")
+TOOL_END_GRACE = Constant("tool_end_grace", 120, "s", ("own",), "for the tool to end after the meter runs the new version")
+HANDOVER_HOLD = Constant("handover_hold", 604_800, "s", ("own",), "a hand-over to a technician keeps its slot, unless a run sees its end")
 LEASE_TTL = Constant("lease_ttl", 60, "s", ("own",), "after which a lease that nobody renews may be taken over")
 LEASE_WAIT = Constant("lease_wait", 30, "s", ("own",), "for another run to give a meter back, before this one gives up")
 OBSERVE_SLICE = Constant(

@@ -477,6 +477,30 @@ _WEB_METHOD = (
 )
 _TOOL_METHOD = (
     _R(
+        "tool_host_unusable",
+        "the computer of the maker's tool cannot be used",
+        "See that the inventory host named in tool.host can be reached, and that its user may write into tool.handover_dir.",
+        ("R-072",),
+        LATER,
+        _TOOL,
+    ),
+    _R(
+        "handover_failed",
+        "the hand-over folder cannot be written",
+        "Make room and rights for the folder named in tool.handover_dir, then run again.",
+        ("R-100",),
+        AFTER_REMEDY,
+        _TOOL,
+    ),
+    _R(
+        "tool_failed",
+        "the maker's tool ended without completing the upgrade",
+        "Read the kept logs. Do not power cycle the meter; after the documented hold one retry with a fresh session is made.",
+        ("R-092", "R-119", "R-120"),
+        AFTER_HOLD,
+        _TOOL,
+    ),
+    _R(
         "tool_version_mismatch",
         "the tool is not the one that came with the package",
         "Use only the tool inside the package; another one can destroy the meter.",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
-"""The vendor tool's Config.csv, for import. Pure: text in, meters out. Passwords are dropped on the way (R-100 to R-103).
+"""The vendor tool's Config.csv, read and written. Pure. Reading drops the passwords (R-100 to R-103).
 
-A file for the tool holds one line; several lines are accepted here (G-05).
+A file for the tool holds one line; several lines are accepted when one is read (G-05).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import ipaddress
 from dataclasses import dataclass
 
 from ..base.errors import InputError
+from ..base.target import Credential
 from ..catalogue import constants
 
 FIELDS = (
@@ -62,7 +63,9 @@ def _parse_line(line: str, number: int, where: str) -> ToolMeter:
         if not value:
             raise InputError(f"{where}, {name}", value, "a value", "R-101")
         if any(character.isspace() or character in "\"'<>" for character in value):
-            raise InputError(f"{where}, {name}", value, "a value without spaces, quotes or angle brackets", "R-101", secret=index in _SECRET)
+            raise InputError(
+                f"{where}, {name}", value, "a value without spaces, quotes or angle brackets", "R-101", secret=index in _SECRET
+            )
     try:
         host = str(ipaddress.ip_address(fields[0]))
     except ValueError:
@@ -71,3 +74,28 @@ def _parse_line(line: str, number: int, where: str) -> ToolMeter:
     if not (fields[1].isascii() and fields[1].isdigit() and low <= int(fields[1]) <= high):
         raise InputError(f"{where}, {FIELDS[1]}", fields[1], f"a whole number from {low} to {high}", "R-108")
     return ToolMeter(number, host, int(fields[1]), fields[2], fields[4])
+
+
+def render_config(host: str, unit_id: int, web_master: Credential, product_master: Credential) -> str:
+    """The one line of a Config.csv, whose last character is the last of the Product Master password (R-101, R-102).
+
+    Raises InputError ``csv_unrepresentable`` for a value that the file cannot carry; a password is never shown.
+    """
+    fault = unrepresentable(host, web_master, product_master)
+    if fault:
+        raise InputError(f"Config.csv, {fault}", None, "a value without commas, spaces, quotes or angle brackets", "R-101", secret=True)
+    values = (host, str(unit_id), web_master.user, web_master.password, product_master.user, product_master.password)
+    return ",".join(values)
+
+
+def unrepresentable(host: str, web_master: Credential, product_master: Credential) -> str:
+    """The name of the first field whose value Config.csv cannot carry; empty when all can be."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return FIELDS[0]
+    values = (web_master.user, web_master.password, product_master.user, product_master.password)
+    for name, value in zip(FIELDS[2:], values, strict=True):
+        if not value or any(char.isspace() or char in ",\"'<>" or not char.isprintable() for char in value):
+            return name
+    return ""

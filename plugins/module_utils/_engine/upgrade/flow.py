@@ -300,9 +300,10 @@ class Flow:
             self.ledger.mark(attempt.id, "not_started", {"text": f"nothing was sent: {error}"})
             raise
         answer = self.steps.trigger()
-        begun = "not_started" if answer["state"] == "not_started" else "triggered"
-        self.ledger.mark(attempt.id, begun, {"status": answer["status"], "text": answer["text"]})
-        if begun == "not_started":
+        if answer["state"] != "handed_over":  # a hand-over stays "recorded": only a person knows whether it was begun
+            begun = "not_started" if answer["state"] == "not_started" else "triggered"
+            self.ledger.mark(attempt.id, begun, {"status": answer["status"], "text": answer["text"]})
+        if answer["state"] == "not_started":
             self._end("blocked", answer["reason"], answer["text"])
             return
         self.result.attempts_started += 1
@@ -311,7 +312,7 @@ class Flow:
             self._end(outcome, answer["reason"], "the meter refused the trigger", answer["text"])
             self.ledger.end_attempt(attempt.id, outcome, answer["reason"])
             return
-        self._note("triggered", answer["text"])
+        self._note(answer["state"], answer["text"])
         expected = Expected(job.serial, job.source, job.target, before.restarts, before.last_restart, status_key)
         self._conclude(attempt.id, self._observe(Observation(), expected), park=job.park)
 

@@ -8,6 +8,7 @@ technician does. What the tool says is told, but only a fresh reading of the met
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from ..base.errors import DeadlineError, DeviceError
 from ..base.redaction import Redactor
 from ..catalogue import constants
 from ..planning.prechecks_tool import APPLICABLE
-from ..wire.probe import OPEN, probe, probe_all
+from ..wire.probe import OPEN, probe
 from ..wire.web_session import ProfileSession
 from .observe import Expected, Look, Observation
 from .steps import MeterSteps, Reading, SendFile, Watch
@@ -106,8 +107,6 @@ class ToolSteps(MeterSteps):
         return found if name is None else {**found, "link": self._link(self.target.ports[name])}
 
     def _link(self, port: int) -> str:
-        import asyncio
-
         tries = constants.LINK_PROBES.number
 
         async def again() -> int:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from ..base.errors import DeviceError
-from ..base.target import Credential, Target
+from ..base.target import Credential, Target, Tls
 from ..profiles.answers import Answer
 from . import tls
 from .anonymous import starts_upgrade
@@ -37,14 +37,14 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 class _MeterAdapter(HTTPAdapter):
     """Connections to one meter, with its own idea of trust."""
 
-    def __init__(self, settings: tls.Tls) -> None:
+    def __init__(self, settings: Tls) -> None:
         self._pool: dict[str, Any] = {"ssl_context": tls.context(settings)}
         if settings.fingerprint:
             self._pool["assert_fingerprint"] = settings.fingerprint
         super().__init__(max_retries=0, pool_maxsize=1)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
-        super().init_poolmanager(connections, maxsize, block, **pool_kwargs, **self._pool)  # type: ignore[no-untyped-call]
+        super().init_poolmanager(connections, maxsize, block, **pool_kwargs, **self._pool)
 
 
 class MeterHttp:
