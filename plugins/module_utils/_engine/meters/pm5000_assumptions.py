@@ -123,13 +123,19 @@ OTHERS: dict[str, Assumption] = {
 }
 
 
+def shown(seen: object) -> str:
+    """What a device said, in one line that a terminal and a table can bear (F-37)."""
+    text = " ".join(str(seen).split())[:300]
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
 def judge(key: str, holds: str, seen: object) -> Finding:
     """A finding about one of OTHERS."""
     item = OTHERS[key]
-    return Finding(item.id, item.text, item.source, item.confidence, holds, " ".join(str(seen).split())[:300])
+    return Finding(item.id, item.text, item.source, item.confidence, holds, shown(seen))
 
 
 def judge_register(item: Expected, holds: str, seen: object) -> Finding:
     """A finding about a register."""
     confidence = item.field.confidence
-    return Finding(f"register.{item.field.name}", item.text, SOURCE_OF[confidence], confidence, holds, " ".join(str(seen).split())[:300])
+    return Finding(f"register.{item.field.name}", item.text, SOURCE_OF[confidence], confidence, holds, shown(seen))

@@ -24,7 +24,7 @@ from ..wire.modbus import ModbusReader, RefusedError, run
 from ..wire.probe import probe_all
 from ..wire.tls import tls_facts
 from ..wire.web_session import ProfileSession
-from .pm5000_assumptions import IDENTITY_IN_ONE, NO, REGISTERS, UNKNOWN, YES, Expected, Finding, judge, judge_register
+from .pm5000_assumptions import IDENTITY_IN_ONE, NO, REGISTERS, UNKNOWN, YES, Expected, Finding, judge, judge_register, shown
 from .pm5000_registers import EMPTY, NOT_AVAILABLE, UnreadableError
 
 ROLES = ("administrator", "product_master")  # whose login is tried, the first that is given
@@ -271,7 +271,7 @@ def _profile_pages(target: Target, profile: Mapping[str, Any] | None, answers: M
         if answer.status in _MOVES or answer.status in _ASKS:
             holds = UNKNOWN  # it may be there: without a login many servers say the same for every address
         text = f"the page of {name} exists"
-        found.findings.append(Finding(f"profile.page.{name}", text, "profile", "profile", holds, _shown(answer)))
+        found.findings.append(Finding(f"profile.page.{name}", text, "profile", "profile", holds, shown(_shown(answer))))
 
 
 def _signed_in(target: Target, profile: Mapping[str, Any], found: Probe) -> None:
@@ -294,7 +294,7 @@ def _signed_in(target: Target, profile: Mapping[str, Any], found: Probe) -> None
         for name, spec in sorted((profile.get("settings") or {}).items()):
             text = f"the setting {name} is read from {spec['path']}"
             holds, seen = _read(session, name)
-            found.findings.append(Finding(f"profile.setting.{name}", text, "profile", "profile", holds, seen))
+            found.findings.append(Finding(f"profile.setting.{name}", text, "profile", "profile", holds, shown(seen)))
 
 
 def _role(word: str | None) -> tuple[bool, str]:
