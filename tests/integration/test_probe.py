@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
+sys.path.insert(0, str(Path(__file__).parent))
+from firmwarekit import play
+
 from metersim.testing import Fleet
 
 BIN = Path(sys.executable).parent
@@ -138,3 +141,17 @@ def test_a_profile_that_would_start_an_upgrade_is_refused_before_contact(fleet: 
     assert probe(fleet, artifacts, "-e", f"metering_profile={bad}", "-l", "old") == {}
     assert "R-062" in (artifacts / "output.txt").read_text(encoding="utf-8")
     assert not fleet.events(after=before)
+
+
+@pytest.mark.needs_debian("openssh-server", "openssh-client")
+def test_a_jump_host_sees_the_same(fleet: Fleet, jump_host: Any, artifacts: Path, tmp_path: Path) -> None:
+    jumps = tmp_path / "jumps.yml"
+    jumps.write_text(yaml.safe_dump({"jumps": {"hosts": {"jump1": jump_host.variables}}}), encoding="utf-8")
+    task = {"gridops.metering.meter_probe_info": {"profile": "pm5000-new", "check_login": True, "report_dir": str(artifacts / "reports")}}
+    played = play(artifacts, [fleet.inventory, jumps], [task, {**task, "delegate_to": "jump1"}], hosts="new")
+    runs = ("register.clock", "register.clock_iec", "register.operation_seconds")
+    here, there = (
+        {item["id"]: item for item in played.result("new", number)["assumptions"] if item["id"] not in runs} for number in (0, 1)
+    )
+    assert here == there and here["profile.role"]["holds"] == "yes"
+    assert all(Path(name).is_file() for name in played.result("new", 1)["report_files"]), "reports are written on the controller"
