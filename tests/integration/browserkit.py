@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]  # fmt: skip
 PATIENCE = 15_000  # milliseconds
+WRONG = "Canary-browser-wrong-1"
 
 
 @contextmanager
@@ -35,8 +37,9 @@ def recorded(har: Path, base: str) -> Iterator[Page]:
 
 
 def surface_a(page: Page, user: str, password: str, package: Path, wait: Callable[[str], object]) -> None:
-    """Login, account list, settings (saved as they are), upload, "yes", login again, status while it runs and after, logout."""
+    """A wrong password, login, account list, settings (saved as they are), upload, "yes", login again, status while it runs and after, logout."""
     page.goto("/home.html")  # leads to the login, as for everybody who is not signed in
+    sign_in_a(page, user, WRONG, "#error")
     sign_in_a(page, user, password)
     page.goto("/settings/accounts.html")
     page.goto("/settings/ethernet.html")
@@ -58,16 +61,17 @@ def surface_a(page: Page, user: str, password: str, package: Path, wait: Callabl
     page.goto("/logout.html")
 
 
-def sign_in_a(page: Page, user: str, password: str) -> None:
+def sign_in_a(page: Page, user: str, password: str, sign: str = "#session") -> None:
     page.goto("/login.html")
     page.fill("#username", user)
     page.fill("#password", password)
     page.click("#sign-in")
-    page.locator("#session").wait_for()
+    page.locator(sign).wait_for()
 
 
 def surface_b(page: Page, user: str, password: str, package: Path, wait: Callable[[str], object]) -> None:
     """The same on the page that does everything by script."""
+    sign_in_b(page, user, WRONG, "#error")
     sign_in_b(page, user, password)
     page.click("#go-network")
     page.click("#save")
@@ -91,9 +95,9 @@ def surface_b(page: Page, user: str, password: str, package: Path, wait: Callabl
     page.wait_for_load_state("networkidle")
 
 
-def sign_in_b(page: Page, user: str, password: str) -> None:
+def sign_in_b(page: Page, user: str, password: str, sign: str = "#who") -> None:
     page.goto("/")
     page.fill("#user", user)
     page.fill("#secret", password)
     page.click("#enter")
-    page.locator("#who").wait_for()
+    page.locator(sign).filter(has_text=re.compile(r"\w")).wait_for()

@@ -6,6 +6,7 @@ profile, and another meter with another password is upgraded through it. The met
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -109,9 +110,11 @@ def test_a_recording_of_a_browser_upgrades_another_meter(tmp_path: Path, artifac
             text = draft.read_text(encoding="utf-8")
             (artifacts / draft.name).write_text(text, encoding="utf-8")
             assert draft.stat().st_mode & 0o777 == 0o600
-            assert TYPED not in text and fleet.meter(f"recorded-{surface}").state()["address"] not in text
+            assert TYPED not in text and browserkit.WRONG not in text and fleet.meter(f"recorded-{surface}").state()["address"] not in text
             complete(draft, surface)
         assert not [item for item in made["a"]["missing"] if item["section"] in ("login", "upload", "confirm", "status_page")]
+        assert re.search(made["a"]["profile"]["answers"]["says"]["html"], '<p id="error">Locked.</p>')["text"] == "Locked."  # type: ignore[index]
+        assert made["b"]["profile"]["answers"] == {"says": {"json": "error.text"}}
         assert made["handshake"]["profile"]["login"] == {"kind": "helper"}
         assert "login not inferable" in next(item["why"] for item in made["handshake"]["missing"] if item["section"] == "login")
         task = firmware(

@@ -287,6 +287,8 @@ def _signed_in(target: Target, profile: Mapping[str, Any], found: Probe) -> None
             found.add("profile.login", False, f"{exc.reason}: {exc.device_text or exc.text}")
             return
         found.add("profile.login", True, f"as {role}")
+        # What follows tells more than what an anonymous visitor was told of the same pages.
+        found.findings = [item for item in found.findings if not (item.id.startswith("profile.page.") and item.holds == UNKNOWN)]
         if "role_page" in profile:
             _try(found, "profile.role", lambda: _role(session.role()))
         if "status_page" in profile:

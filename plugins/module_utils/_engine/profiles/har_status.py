@@ -324,6 +324,9 @@ def _ordered(section: dict[str, Any], words: Mapping[str, str], draft: StatusDra
             draft.missing.append(
                 (f"status_page.states.{state}", f"no page with this state was recorded; the words are guesses: {json.dumps(states[state])}")
             )
+    draft.missing.append(
+        ("status_page.rejected", "the words with which the meter refuses an image were not seen; add them when you know them")
+    )
     if "refused" not in states:
         draft.missing.append(
             ("status_page.states.refused", "the word for an upgrade that was not started was not seen; add it when you know it")
