@@ -44,6 +44,7 @@ def test_a_good_upgrade_works_first_and_is_silent_then() -> None:
     looks = [(5.0 * n, says(percent=n)) for n in range(1, 60)]
     state = watch(*looks, (300, SILENT), (330, says("completed", NEW, restarts=8)))
     assert (state.outcome, state.reason, state.late) == ("verified", "", False)
+    assert [item["state"] for item in state.timeline] == ["in_progress", "restarting", "resumed", "verifying", "verified"]
 
 
 @requirement("R-143", "F-14")

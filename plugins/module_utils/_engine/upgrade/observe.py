@@ -248,6 +248,8 @@ def _still_old(state: Observation, look: Look, expected: Expected, limits: Limit
     """Old version, nothing failed: the old instance may still answer (F-15), work goes on, or nothing ever began."""
     if _restarted(state):
         state.note("in_progress")
+    elif limits.works_first and look.status == "running" and not state.stalled:
+        state.note("in_progress", look.device_text)
     elif _never_began(state, look, expected, limits):
         state.outcome, state.reason = "failed_final", "upgrade_not_started"
         told = (
