@@ -7,7 +7,9 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,3 +48,15 @@ def artifacts(request: pytest.FixtureRequest) -> Path:
     folder = base / module / re.sub(r"[^\w.-]+", "_", request.node.name)[:100]
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL of this test process; ``postgres.url()`` is an empty database. Mark the test ``needs_debian("postgresql")``."""
+    sys.path.insert(0, str(ROOT / "tests" / "tools"))
+    try:
+        from postgres import postgres_server
+    finally:
+        sys.path.pop(0)
+    with postgres_server() as server:
+        yield server
