@@ -46,6 +46,7 @@ NUMBERS = [
     ),
     _number("stage_retry_pause", 5, None),
     _number("upload_answer", 60, None),
+    _number("clock_skew", 30, None),
     _number("tool_review", 300, None),
     _number("tool_deadline", 1800, None),
     _number("tool_end_grace", 120, None),

@@ -73,10 +73,12 @@ STAGE_RETRY_PAUSE = Constant("stage_retry_pause", 5, "s", ("own",), "before an i
 UPLOAD_ANSWER = Constant(
     "upload_answer", 60, "s", ("own",), "for a meter's answer to a package it has received whole; it may check it first"
 )
-TOOL_REVIEW = Constant("tool_review", 300, "s", ("own",), "for the command that only shows the tool's status (R-109)")
-TOOL_DEADLINE = Constant("tool_deadline", 1800, "s", ("own",), "for the tool's command; the meter is watched no longer than that either")
+TOOL_FAILED_LOOK = Constant(
+    "tool_failed_look", 420, "s", ("R-090", "R-142", "own"), "of looking at a meter whose tool gave up: what it had begun it finishes alone"
+)
 TOOL_END_GRACE = Constant("tool_end_grace", 120, "s", ("own",), "for the tool to end after the meter runs the new version")
 HANDOVER_HOLD = Constant("handover_hold", 604_800, "s", ("own",), "a hand-over to a technician keeps its slot, unless a run sees its end")
+CLOCK_SKEW = Constant("clock_skew", 30, "s", ("own",), "between a control node's clock and the ledger's, at most (F-25)")
 LEASE_TTL = Constant("lease_ttl", 60, "s", ("own",), "after which a lease that nobody renews may be taken over")
 LEASE_WAIT = Constant("lease_wait", 30, "s", ("own",), "for another run to give a meter back, before this one gives up")
 OBSERVE_SLICE = Constant(

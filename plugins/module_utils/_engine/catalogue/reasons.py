@@ -144,6 +144,20 @@ _ATTEMPTS = (
         ("R-043", "R-154", "G-06"),
     ),
     _R(
+        "ledger_unreachable",
+        "the records cannot be reached or written",
+        "Bring the database back or give this user the right to write, then run again: a run that was under way left its attempt on record.",
+        ("R-043",),
+        LATER,
+    ),
+    _R(
+        "clock_skew",
+        "the clocks of this control node and of the records differ too much",
+        "Set both clocks by the same time server, then run again.",
+        ("own",),
+        AFTER_REMEDY,
+    ),
+    _R(
         "ledger_untrusted",
         "the records cannot be read or their chain is broken",
         "Restore the records from a backup or attest the counts anew; nothing is started without them.",

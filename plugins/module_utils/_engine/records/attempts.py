@@ -55,10 +55,26 @@ def history(transaction: Transaction, serial: str) -> list[Attempt]:
     return [from_row(row) for row in transaction.rows(f"SELECT {_COLUMNS} FROM attempt WHERE serial = ? ORDER BY started, id", (serial,))]
 
 
+_NOT_REPLACED = """AND NOT EXISTS (SELECT 1 FROM replaced
+    WHERE replaced.host = attempt.host AND replaced.serial = attempt.serial AND replaced.stored >= attempt.started)"""
+
+
 def last_of_host(transaction: Transaction, host: str) -> Attempt | None:
     """The newest attempt made under this host name, or None."""
-    row = transaction.row(f"SELECT {_COLUMNS} FROM attempt WHERE host = ? ORDER BY started DESC, id DESC LIMIT 1", (host,))
+    current = "" if not transaction.has_table("replaced") else _NOT_REPLACED  # an older ledger that is only read
+    row = transaction.row(f"SELECT {_COLUMNS} FROM attempt WHERE host = ? {current} ORDER BY started DESC, id DESC LIMIT 1", (host,))
     return from_row(row) if row else None
+
+
+def replace(transaction: Transaction, host: str, serial: str, by: str, at: str, now: float) -> bool:
+    """Note that this meter is no longer the one under this host name; False when exactly this was noted after its last attempt."""
+    row = transaction.row("SELECT said_by, said_at, stored FROM replaced WHERE host = ? AND serial = ?", (host, serial))
+    last = transaction.row("SELECT MAX(started) AS at FROM attempt WHERE host = ? AND serial = ?", (host, serial))
+    if row is not None and (row["said_by"], row["said_at"]) == (by, at) and row["stored"] >= ((last or {}).get("at") or 0.0):
+        return False
+    transaction.execute("DELETE FROM replaced WHERE host = ? AND serial = ?", (host, serial))
+    transaction.execute("INSERT INTO replaced (host, serial, said_by, said_at, stored) VALUES (?, ?, ?, ?, ?)", (host, serial, by, at, now))
+    return True
 
 
 def upgraded_by(transaction: Transaction, method: str) -> frozenset[str]:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
-"""The one seam to the database: short transactions over SQLite.
+"""The one seam to the database: short transactions, here over SQLite; ``postgres`` has the other store.
 
 Every transaction opens its own connection and closes it. That costs about a millisecond and makes forked workers
 safe by construction: no connection ever lives long enough to be shared across a fork. Statements keep to what SQLite
-and PostgreSQL both understand, with ``?`` as placeholder, so that a second class with the same three methods can stand beside this one.
+and PostgreSQL both understand, with ``?`` as placeholder.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from .errors import RecordsError
@@ -25,14 +25,14 @@ _WORLD_WRITABLE = 0o002
 
 
 class Transaction:
-    """Statements of one transaction."""
+    """Statements of one transaction. ``connection`` follows the database API of Python (PEP 249)."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Any) -> None:
         self._connection = connection
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> int:
         """Run one statement; the number of rows it changed."""
-        return self._connection.execute(sql, tuple(values)).rowcount
+        return int(self._connection.execute(sql, tuple(values)).rowcount)
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """All rows of a query, as dicts."""
@@ -49,6 +49,31 @@ class Transaction:
         """Whether a table exists."""
         return self.row("SELECT name FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)) is not None
 
+    def is_empty(self) -> bool:
+        """Whether there is no table of anybody yet."""
+        return self.row("SELECT name FROM sqlite_master LIMIT 1") is None
+
+    def clock(self) -> float | None:
+        """Seconds since 1970 by the store's own clock; None where that is this machine's."""
+        return None
+
+
+class Database(Protocol):
+    """What the records ask of a store. All errors are RecordsError with one sentence."""
+
+    @property
+    def location(self) -> str:
+        """Where it is, fit to be shown."""
+
+    def prepare(self) -> None:
+        """Make it where there is none."""
+
+    def read(self) -> contextlib.AbstractContextManager[Transaction]:
+        """A consistent view."""
+
+    def write(self) -> contextlib.AbstractContextManager[Transaction]:
+        """A change, one at a time over all processes; durable when the block ends, undone by an exception."""
+
 
 class SqliteDatabase:
     """A ledger file. Raises RecordsError with one sentence for whatever is wrong with it."""
@@ -56,6 +81,11 @@ class SqliteDatabase:
     def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
         self.path = path
         self._busy = busy_seconds
+
+    @property
+    def location(self) -> str:
+        """The path."""
+        return str(self.path)
 
     def prepare(self) -> None:
         """Make the file with mode 0600 (and a missing folder with 0700), or refuse one that anybody may write."""

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from .database import Row, Transaction
+from .errors import RecordsError
 from .types import ChainCheck
 
 GENESIS = "0" * 64
+_COLUMNS = "campaign, entry, at, operator, event, body, prev, hash"
 #: Campaign of entries that belong to none, such as an attestation.
 NO_CAMPAIGN = "-"
 
@@ -20,7 +22,9 @@ NO_CAMPAIGN = "-"
 def append(transaction: Transaction, campaign: str, at: float, operator: str, event: str, body: Mapping[str, Any]) -> str:
     """Add one entry to the chain of ``campaign``; its hash."""
     name = campaign or NO_CAMPAIGN
-    last = transaction.row("SELECT entry, hash FROM journal WHERE campaign = ? ORDER BY entry DESC LIMIT 1", (name,))
+    last = transaction.row(f"SELECT {_COLUMNS} FROM journal WHERE campaign = ? ORDER BY entry DESC LIMIT 1", (name,))
+    if last is not None and event != "ledger_rebaselined" and entry_hash(last) != last["hash"]:
+        raise RecordsError(f"the journal of {name} was changed at entry {last['entry']}: its last entry is not as it was written")
     row: Row = {
         "campaign": name,
         "entry": last["entry"] + 1 if last else 1,
@@ -52,7 +56,7 @@ def entry_hash(row: Row) -> str:
 def entries(transaction: Transaction, campaign: str) -> list[Row]:
     """All entries of a campaign, oldest first."""
     return transaction.rows(
-        "SELECT campaign, entry, at, operator, event, body, prev, hash FROM journal WHERE campaign = ? ORDER BY entry",
+        f"SELECT {_COLUMNS} FROM journal WHERE campaign = ? ORDER BY entry",
         (campaign or NO_CAMPAIGN,),
     )
 
@@ -64,11 +68,18 @@ def count(transaction: Transaction, campaign: str, event: str, key: str, value: 
     return sum(1 for row in rows if json.loads(row["body"]).get(key) == value)
 
 
-def verify(rows: list[Row], expected_head: str | None = None) -> ChainCheck:
-    """Recompute the chain. A head noted elsewhere (a report) also shows entries cut off at the end."""
+def verify(rows: list[Row], expected_head: str | None = None, first: int = 1) -> ChainCheck:
+    """Recompute the chain. A head noted elsewhere (a report) also shows entries cut off at the end.
+
+    ``first`` is the entry of an accepted baseline: what was before it is not judged, but its place in the chain is kept.
+    """
     prev = GENESIS
     seen_expected = expected_head in (None, GENESIS)
     for number, row in enumerate(rows, start=1):
+        if number < first:
+            prev = row["hash"]
+            seen_expected = seen_expected or prev == expected_head
+            continue
         if row["entry"] != number or row["prev"] != prev or entry_hash(row) != row["hash"]:
             return ChainCheck(ok=False, head=prev, entries=number - 1, broken_at=number)
         prev = row["hash"]
@@ -76,6 +87,25 @@ def verify(rows: list[Row], expected_head: str | None = None) -> ChainCheck:
     if not seen_expected:
         return ChainCheck(ok=False, head=prev, entries=len(rows), broken_at=len(rows) + 1)
     return ChainCheck(ok=True, head=prev, entries=len(rows))
+
+
+def check(transaction: Transaction, campaign: str, head: str | None = None) -> ChainCheck:
+    """``verify`` over what is stored, from the last accepted baseline on."""
+    name = campaign or NO_CAMPAIGN
+    rows = entries(transaction, name)
+    row = transaction.row("SELECT value FROM meta WHERE name = ?", (f"baseline:{name}",))
+    return verify(rows, head, json.loads(row["value"])["entry"] if row else 1)
+
+
+def rebaseline(transaction: Transaction, campaign: str, at: float, operator: str, broken_at: int, why: str) -> str:
+    """An entry that says so, from which the chain is verified from now on."""
+    name = campaign or NO_CAMPAIGN
+    digest = append(transaction, name, at, operator, "ledger_rebaselined", {"broken_at": broken_at, "why": why})
+    last = transaction.row("SELECT MAX(entry) AS entry FROM journal WHERE campaign = ?", (name,))
+    transaction.execute("DELETE FROM meta WHERE name = ?", (f"baseline:{name}",))
+    values = (f"baseline:{name}", canonical({"entry": last["entry"] if last else 1}))
+    transaction.execute("INSERT INTO meta (name, value) VALUES (?, ?)", values)
+    return digest
 
 
 def export_lines(rows: list[Row]) -> str:

@@ -9,7 +9,7 @@ import uuid
 from .database import Transaction
 from .errors import RecordsError
 
-VERSION = 1
+VERSION = 2
 
 STATEMENTS: tuple[str, ...] = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -38,17 +38,37 @@ STATEMENTS: tuple[str, ...] = (
         reason TEXT NOT NULL, detail TEXT NOT NULL, at DOUBLE PRECISION NOT NULL, PRIMARY KEY (campaign, host))""",
 )
 
+#: What each later version adds to the one before. A ledger of an older release goes through them in order, in one transaction.
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    2: (
+        "CREATE INDEX attempt_campaign ON attempt (campaign, method)",
+        """CREATE TABLE replaced (
+            host TEXT NOT NULL, serial TEXT NOT NULL, said_by TEXT NOT NULL, said_at TEXT NOT NULL, stored DOUBLE PRECISION NOT NULL,
+            PRIMARY KEY (host, serial))""",
+    ),
+}
+
 
 def install(transaction: Transaction) -> None:
     """Make the tables where there are none. Raises RecordsError for tables of a newer version or of somebody else."""
     if not transaction.has_table("meta"):
-        if transaction.row("SELECT name FROM sqlite_master LIMIT 1") is not None:
-            raise RecordsError("the file given as ledger is a database of something else")
+        if not transaction.is_empty():
+            raise RecordsError("what is given as ledger is a database of something else")
         for statement in STATEMENTS:
             transaction.execute(statement)
-        transaction.execute("INSERT INTO meta (name, value) VALUES ('schema_version', ?)", (str(VERSION),))
+        transaction.execute("INSERT INTO meta (name, value) VALUES ('schema_version', '1')")
         transaction.execute("INSERT INTO meta (name, value) VALUES ('ledger_id', ?)", (uuid.uuid4().hex,))
     refuse_newer(transaction)
+    _migrate(transaction)
+
+
+def _migrate(transaction: Transaction) -> None:
+    present = stored_version(transaction)
+    for version in range(present + 1, VERSION + 1):
+        for statement in MIGRATIONS[version]:
+            transaction.execute(statement)
+    if present < VERSION:
+        transaction.execute("UPDATE meta SET value = ? WHERE name = 'schema_version'", (str(VERSION),))
 
 
 def refuse_newer(transaction: Transaction) -> None:

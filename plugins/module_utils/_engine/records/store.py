@@ -15,18 +15,21 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import InputError
+from ..catalogue import constants
 from . import attempts as attempt_rows
 from . import campaigns as campaign_rows
 from . import journal as chain
 from . import leases as lease_rows
 from . import schema
-from .database import BUSY_SECONDS, MemoryDatabase, SqliteDatabase, Transaction
+from .database import BUSY_SECONDS, Database, MemoryDatabase, SqliteDatabase, Transaction
 from .errors import LeaseLostError, RecordsError
 from .owner import Owner, this_process
+from .postgres import PostgresDatabase
 from .types import RECORDED, Attempt, AttemptCount, ChainCheck, Holder, Lease
 
 _MEMORY_SCHEMA = (
     *schema.STATEMENTS,
+    *(statement for version in sorted(schema.MIGRATIONS) for statement in schema.MIGRATIONS[version]),
     f"INSERT INTO meta (name, value) VALUES ('schema_version', '{schema.VERSION}')",
     "INSERT INTO meta (name, value) VALUES ('ledger_id', 'none')",
 )
@@ -54,7 +57,7 @@ def open_records(
     Raises InputError for a location of another kind, RecordsError for a ledger that cannot be trusted.
     """
     if location and "://" in location:
-        raise InputError("records", location.split("://")[0] + "://…", "the path of a SQLite file", "design 4.5")
+        return Records(PostgresDatabase(location, busy_seconds), operator, now, run, read_only)
     path = Path(location).expanduser() if location else default_location()
     if path.is_dir():
         raise InputError("records", str(path), "the path of a file, not of a folder", "design 4.5")
@@ -69,14 +72,19 @@ def open_records(
 class Records:
     """Ledger, leases and journal of one operator's process. Cheap to make; safe to carry through a fork."""
 
-    def __init__(self, database: SqliteDatabase, operator: str, now: Callable[[], float], run: str, read_only: bool) -> None:
+    def __init__(self, database: Database, operator: str, now: Callable[[], float], run: str, read_only: bool) -> None:
         self._database = database
-        self._now = now
+        self._local_now = now
+        self._ahead = 0.0
         self._run = run
         self._read_only = read_only
         self.operator = operator
-        self.location = str(database.path)
+        self.location = database.location
         self._check_schema()
+
+    def _now(self) -> float:
+        """The store's time: leases of several machines are judged by one clock (F-25)."""
+        return self._local_now() + self._ahead
 
     def _check_schema(self) -> None:
         if self._read_only:
@@ -84,13 +92,25 @@ class Records:
                 if not transaction.has_table("meta"):
                     raise RecordsError(f"the ledger {self.location} has no tables of a ledger")
                 schema.refuse_newer(transaction)
-                self.schema_version = schema.stored_version(transaction)
-                self.ledger_id = schema.ledger_id(transaction)
+                self._know(transaction)
             return
         with self._database.write() as transaction:
             schema.install(transaction)
-            self.schema_version = schema.stored_version(transaction)
-            self.ledger_id = schema.ledger_id(transaction)
+            self._know(transaction)
+
+    def _know(self, transaction: Transaction) -> None:
+        self.schema_version = schema.stored_version(transaction)
+        self.ledger_id = schema.ledger_id(transaction)
+        said, here = transaction.clock(), self._local_now()
+        self._ahead = 0.0 if said is None else said - here
+        latest = transaction.row("SELECT MAX(started) AS at FROM attempt")
+        ahead = max(abs(self._ahead), (latest["at"] or 0.0) - self._now() if latest else 0.0)
+        if ahead > constants.CLOCK_SKEW.number and not self._read_only:
+            raise RecordsError(
+                f"this machine's clock and that of the ledger {self.location} differ by {ahead:.0f} s; "
+                f"at most {constants.CLOCK_SKEW.number} s are allowed, because waits, windows and leases are judged by it",
+                "clock_skew",
+            )
 
     @property
     def owner(self) -> Owner:
@@ -388,7 +408,40 @@ class Records:
     def verify_chain(self, campaign: str, head: str | None = None) -> ChainCheck:
         """Recompute the campaign's chain; with a ``head`` from a report also notice entries cut off at the end."""
         with self._database.read() as transaction:
-            return chain.verify(chain.entries(transaction, campaign), head)
+            return chain.check(transaction, campaign, head)
+
+    def campaigns(self) -> list[str]:
+        """Names of all campaigns with a journal, that of entries without a campaign among them."""
+        with self._database.read() as transaction:
+            return [str(row["campaign"]) for row in transaction.rows("SELECT DISTINCT campaign FROM journal ORDER BY campaign")]
+
+    def require_trust(self, campaign: str, head: str | None = None) -> None:
+        """Raise RecordsError ``ledger_untrusted`` unless the campaign's journal is whole and knows ``head`` (F-39, R-297)."""
+        found = self.verify_chain(campaign, head)
+        if not found.ok:
+            raise RecordsError(
+                f"the journal of {campaign} in {self.location} is broken at entry {found.broken_at}, or older than the given head: "
+                "restore the ledger from a copy, or accept 'ledger_rebaseline' to go on from what is there"
+            )
+
+    def rebaseline(self, campaign: str, why: str) -> str:
+        """Take the journal as it is now for good, in an entry of its own that tells so; the new head. Whole chains are left alone."""
+        self._writable()
+        now = self._now()
+        with self._database.write() as transaction:
+            found = chain.check(transaction, campaign)
+            if found.ok:
+                return found.head
+            return chain.rebaseline(transaction, campaign, now, self.operator, found.broken_at or 0, why)
+
+    def replace_meter(self, host: str, serial: str, by: str, at: str) -> None:
+        """A person's word that the meter with this serial was taken away from under this host name; its attempts stay on record."""
+        self._writable()
+        now = self._now()
+        with self._database.write() as transaction:
+            if attempt_rows.replace(transaction, host, serial, by, at, now):
+                body = {"host": host, "serial": serial, "by": by, "at": at}
+                chain.append(transaction, chain.NO_CAMPAIGN, now, self.operator, "meter_replaced", body)
 
     @staticmethod
     def _campaign_of(transaction: Transaction, attempt_id: str | None) -> str:

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""The records in PostgreSQL, for several control processes and for containers that are thrown away.
+
+Writers go one after another by one advisory lock, as they do with a SQLite file, so the same statements mean the same on both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ..base.errors import DependencyError, InputError
+from .database import BUSY_SECONDS, Transaction
+from .errors import RecordsError
+
+try:
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+except ImportError as exc:
+    MISSING = exc.name
+else:
+    MISSING = None
+
+_CONNECT_SECONDS = 10
+_LOCK = 0x6772_6964_6F70_7301  # one number of our own for the advisory lock
+_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+class PostgresTransaction(Transaction):
+    """The same statements, with PostgreSQL's placeholders."""
+
+    def execute(self, sql: str, values: Sequence[object] = ()) -> int:
+        return super().execute(_translated(sql), values)
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+        return super().rows(_translated(sql), values)
+
+    def has_table(self, name: str) -> bool:
+        return (
+            self.row("SELECT 1 AS found FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = ?", (name,))
+            is not None
+        )
+
+    def is_empty(self) -> bool:
+        return self.row("SELECT 1 AS found FROM information_schema.tables WHERE table_schema = current_schema() LIMIT 1") is None
+
+    def clock(self) -> float | None:
+        row = self.row("SELECT EXTRACT(EPOCH FROM clock_timestamp())::float8 AS at")
+        return None if row is None else float(row["at"])
+
+
+def _translated(sql: str) -> str:
+    return sql.replace("%", "%%").replace("?", "%s")
+
+
+class PostgresDatabase:
+    """A ledger in a database of its own, or in a schema of its own (``search_path``). The password may stand in the URL, in ``PGPASSWORD`` or in ``~/.pgpass``.
+
+    Raises InputError for another URL, DependencyError without psycopg, RecordsError ``ledger_unreachable`` for a server that is away.
+    """
+
+    def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS) -> None:
+        shown = masked(url)
+        if not url.startswith(("postgresql://", "postgres://")):
+            raise InputError("records", shown, "the path of a SQLite file, or a URL that begins with postgresql://", "design 4.5")
+        if MISSING is not None:
+            raise DependencyError(MISSING, platform.node(), "records in PostgreSQL")
+        try:
+            conninfo_to_dict(url)
+        except psycopg.Error:
+            raise InputError("records", shown, "a URL such as postgresql://user@host/database", "design 4.5") from None
+        self._url, self._busy, self._shown = url, busy_seconds, shown
+
+    @property
+    def location(self) -> str:
+        """The URL without its password."""
+        return self._shown
+
+    def prepare(self) -> None:
+        """Nothing: the database is made by its administrator, the tables with the first write."""
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A consistent view that changes nothing."""
+        with self._session(_READ) as transaction:
+            yield transaction
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """A change: waits for its turn, is on the server's disk when the block ends, and is undone by an exception."""
+        with self._session("BEGIN") as transaction:
+            transaction.execute("SET LOCAL synchronous_commit = on")
+            transaction.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            yield transaction
+
+    @contextlib.contextmanager
+    def _session(self, begin: str) -> Iterator[PostgresTransaction]:
+        connection: Any = None
+        try:
+            # A connection for each transaction: workers are forks, and none may inherit an open one.
+            connection = psycopg.connect(self._url, autocommit=True, connect_timeout=_CONNECT_SECONDS)
+            connection.execute(begin)
+            connection.execute(f"SET LOCAL lock_timeout = '{int(self._busy * 1000)}ms'")
+            yield PostgresTransaction(connection)
+            connection.execute("COMMIT")
+        except psycopg.Error as error:
+            raise self._sentence(error) from None
+        finally:
+            if connection is not None:
+                connection.close()  # an open transaction is rolled back by this
+
+    def _sentence(self, error: Exception) -> RecordsError:
+        if isinstance(error, psycopg.errors.LockNotAvailable):
+            return RecordsError(f"the ledger {self._shown} was locked by another process for {self._busy:g} s", "ledger_unreachable")
+        if isinstance(error, psycopg.errors.IntegrityError):
+            return RecordsError(f"the ledger {self._shown} refused a record that contradicts another one ({type(error).__name__})")
+        if isinstance(error, (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)):
+            return RecordsError(f"the ledger {self._shown} cannot be written by this user", "ledger_unreachable")
+        said = " ".join(str(error).split())[:200]
+        return RecordsError(f"the ledger {self._shown} cannot be used ({_without_password(said, self._url)})", "ledger_unreachable")
+
+
+def masked(url: str) -> str:
+    """A URL without the password that may stand in it."""
+    hidden = re.sub(r"(://[^/@:]*):.*@", r"\1:********@", url)
+    return re.sub(r"(?i)(password=)[^&\s]*", r"\1********", hidden)
+
+
+def password_of(url: str | None) -> str | None:
+    """The password in a records URL, to be masked wherever a task shows something."""
+    if not url or "://" not in url or MISSING is not None:
+        return None
+    try:
+        return str(conninfo_to_dict(url).get("password") or "") or None
+    except psycopg.Error:
+        return None
+
+
+def _without_password(text: str, url: str) -> str:
+    secret = password_of(url)
+    return text.replace(secret, "********") if secret else text
