@@ -69,6 +69,8 @@ class FirmwareTask:
         self.findings: list[dict[str, Any]] = []
         self.resumed: HopResult | None = None
         self._begun = 0
+        #: Gives the computer of the maker's tool by its inventory name; set by the action, which has the inventory.
+        self.tool_host: Callable[[str], Any] | None = None
 
     # -- the whole task -----------------------------------------------------------------------------------------------
 
@@ -192,7 +194,15 @@ class FirmwareTask:
         self.source = Version.parse(reading.version)
         available = [Version.parse(text) for text in self.manifest.versions(self.model)]
         downgrade = "downgrade" in self.rules.accept
-        self.path = plan_path(self.model, self.source, self.rules.version, available, bool(self.params["strict_matrix"]), downgrade)
+        self.path = plan_path(
+            self.model,
+            self.source,
+            self.rules.version,
+            available,
+            bool(self.params["strict_matrix"]),
+            downgrade,
+            offered=self.manifest.offered(self.model),
+        )
         if not self.path.supported:
             return self.result("blocked", str(self.path.reason), self.path.text)
         if not self.path.hops:
@@ -251,7 +261,12 @@ class FirmwareTask:
             return None
         history = [item for item in self.records.attempt_history(str(self._known().serial)) if item.campaign == self.params["campaign"]]
         tried = [item for item in history if item.state != "not_started" and item.method == self._hop().method]
-        if not tried or tried[-1].outcome != "failed_retryable":
+        if not tried:  # a package that was refused at the upload spent no attempt; its outcome is in the records all the same
+            last = self.records.outcomes(self.params["campaign"]).get(self.host, {}).get("outcome")
+            refused = last != "failed_retryable"
+        else:
+            refused = tried[-1].outcome != "failed_retryable"
+        if refused:
             return self.result("blocked", "retry_not_allowed", "no upgrade of this meter in this campaign ended so that it may be repeated")
         if len([item for item in tried if item.outcome == "failed_retryable"]) > constants.MAX_RETRIES_DEFAULT.number:
             return self.result("blocked", "retry_not_allowed", "this meter had its second try in this campaign already")
