@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import json
 import re
 from collections import Counter
@@ -20,6 +21,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from ..base.errors import InputError
+from .har_pages import Html
 
 RULE = "design 2"
 MAX_ENTRIES = 20_000
@@ -76,10 +78,15 @@ class Exchange:
         """An answer's header, empty when it is not there."""
         return next((value for key, value in self.headers if key == name), "")
 
-    @property
+    @functools.cached_property
     def json(self) -> Any:
         """The answer as JSON, or None."""
         return parse_json(self.text) if "json" in self.mime or self.text[:1] in ("{", "[") else None
+
+    @functools.cached_property
+    def page(self) -> Html:
+        """The answer taken apart as HTML; taken apart once."""
+        return Html(self.text)
 
     @property
     def is_html(self) -> bool:
@@ -95,6 +102,11 @@ class Recording:
     other_hosts: tuple[str, ...]
     unreadable: int
     browser: str
+
+    @functools.cached_property
+    def usual_tags(self) -> frozenset[str]:
+        """Start tags of labelled texts that stand on pages which were read with GET."""
+        return frozenset(spot.raw for item in self.exchanges if item.method == "GET" and item.is_html for spot in item.page.spots)
 
 
 def parse_har(text: str, host: str | None = None) -> Recording:

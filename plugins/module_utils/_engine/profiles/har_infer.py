@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .har import Body, Exchange, Recording, leaves
-from .har_pages import Form, Html, Spot, escape, page, spot_pattern, value_pattern
+from .har_pages import Form, Html, Spot, escape, spot_pattern, value_pattern
 from .har_secrets import DERIVED_NAME, PASSWORD_NAME, Origin, Secrets, custom_headers, looks_computed, looks_random, origin
 
 _USER_NAME = re.compile(r"user|login|account|name|benutzer", re.I)
@@ -148,7 +148,7 @@ def _worked(recording: Recording, item: Exchange) -> bool:
         return False
     if item.set_cookies or any(isinstance(value, str) and looks_random(value) for _path, value in leaves(item.json)):
         return True
-    return not (item.is_html and any(entry.kind == "password" for entry in page(item.text).inputs))
+    return not (item.is_html and any(entry.kind == "password" for entry in item.page.inputs))
 
 
 def urlpath(location: str) -> str:
@@ -160,7 +160,7 @@ def _page_before(recording: Recording, item: Exchange, user_field: str) -> str:
     """The page with the login form: the latest one that has its field, or that has a field for a password."""
     for entry in reversed([entry for entry in recording.exchanges if entry.number < item.number]):
         if entry.method == "GET" and entry.is_html:
-            inputs = page(entry.text).inputs
+            inputs = entry.page.inputs
             if any(given.name == user_field or given.kind == "password" for given in inputs):
                 return entry.address
     return ""
@@ -237,17 +237,18 @@ def _steady(spot: Spot) -> bool:
 
 def new_spot(recording: Recording, item: Exchange) -> Spot | None:
     """A labelled text in this answer whose label stands in no page that was read with GET."""
-    usual = {spot.raw for entry in recording.exchanges if entry.method == "GET" and entry.is_html for spot in page(entry.text).spots}
-    fresh = [spot for spot in page(item.text).spots if spot.key and spot.text and spot.raw not in usual and not _ERROR_KEY.search(spot.key)]
+    fresh = [
+        spot
+        for spot in item.page.spots
+        if spot.key and spot.text and spot.raw not in recording.usual_tags and not _ERROR_KEY.search(spot.key)
+    ]
     return max(fresh, key=lambda spot: (_steady(spot), " id=" in spot.raw, len(spot.text) > 10)) if fresh else None
 
 
 def error_spot(item: Exchange) -> Spot | None:
     """A labelled text that calls itself an error."""
     return (
-        next((spot for spot in page(item.text).spots if spot.key and spot.text and _ERROR_KEY.search(spot.key)), None)
-        if item.is_html
-        else None
+        next((spot for spot in item.page.spots if spot.key and spot.text and _ERROR_KEY.search(spot.key)), None) if item.is_html else None
     )
 
 
@@ -306,7 +307,7 @@ def _scripts(recording: Recording, before: int) -> list[str]:
     found: list[str] = []
     for entry in recording.exchanges:
         if entry.number < before and entry.is_html:
-            found += page(entry.text).scripts
+            found += entry.page.scripts
         elif entry.number < before and "javascript" in entry.mime:
             found.append(entry.text)
     return found
@@ -314,7 +315,7 @@ def _scripts(recording: Recording, before: int) -> list[str]:
 
 def _form_for(recording: Recording, item: Exchange, test: Any) -> Form | None:
     for entry in reversed([entry for entry in recording.exchanges if entry.number < item.number and entry.is_html]):
-        for form in page(entry.text).forms:
+        for form in entry.page.forms:
             action = urlpath(form.action) or entry.path
             if (action == item.path or action.rpartition("/")[2] == item.path.rpartition("/")[2]) and test(form):
                 return form
@@ -326,7 +327,7 @@ def _form_page(recording: Recording, item: Exchange) -> str:
     for entry in reversed(
         [entry for entry in recording.exchanges if entry.number < item.number and entry.is_html and entry.method == "GET"]
     ):
-        if any((urlpath(form.action) or entry.path) == item.path and form.method == "POST" for form in page(entry.text).forms):
+        if any((urlpath(form.action) or entry.path) == item.path and form.method == "POST" for form in entry.page.forms):
             return entry.address
     return ""
 
@@ -384,7 +385,7 @@ def _role_json(item: Exchange) -> tuple[str, str] | None:
 
 def _role_html(item: Exchange, secrets: Secrets) -> tuple[str, str] | None:
     """``Signed in as <b>NAME</b> (Role)``: a role in brackets behind the user's name, or a labelled role."""
-    html: Html = page(item.text)
+    html: Html = item.page
     for spot in html.spots:
         if spot.key and not spot.in_row and _ROLES.match(spot.text) and re.search(r"role|group|level", spot.key, re.I):
             return spot_pattern(spot, "role", "", 40), spot.text
@@ -432,7 +433,7 @@ def find_settings(recording: Recording, secrets: Secrets, taken: set[int]) -> li
 
 
 def _html_settings(item: Exchange, writes: list[Exchange], secrets: Secrets, found: dict[str, SettingFound]) -> None:
-    for form in page(item.text).forms:
+    for form in item.page.forms:
         kinds = {entry.kind for entry in form.fields}
         if form.method != "POST" or kinds & {"password", "file"}:
             continue

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 from html.parser import HTMLParser
 
 _PAGE_LIMIT = 1 << 18
@@ -150,12 +149,6 @@ class Html(HTMLParser):
             self.inputs.append(item)
             if self._form is not None:
                 self._form.fields.append(item)
-
-
-@lru_cache(maxsize=256)
-def page(text: str) -> Html:
-    """The page taken apart; the same text is taken apart once."""
-    return Html(text)
 
 
 def escape(text: str) -> str:

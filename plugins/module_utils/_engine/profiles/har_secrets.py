@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from .har import Exchange, Recording, leaves
-from .har_pages import escape, page, value_pattern
+from .har_pages import escape, value_pattern
 
 SECRET_NAME = re.compile(
     r"pass|pwd|secret|\bpin\b|token|csrf|xsrf|nonce|challenge|proof|digest|signature|otp|sess|auth|key$|ticket|guard", re.I
@@ -155,7 +156,7 @@ def _learn_answer(secrets: Secrets, item: Exchange, hidden: dict[str, set[str]])
         if SECRET_NAME.search(name) and looks_random(value):
             secrets.learn(value)
     if item.is_html:
-        for entry in page(item.text).inputs:
+        for entry in item.page.inputs:
             if entry.kind == "password":
                 secrets.password_fields.add(entry.name)
             if entry.kind == "password" or (entry.kind == "hidden" and looks_random(entry.value)):
@@ -198,8 +199,10 @@ def _in_answer(item: Exchange, value: str, group: str) -> tuple[str, str] | None
     for name, given in item.headers:
         if given == value and name != "set-cookie":
             return "header", name
+    if value not in item.text and html.escape(value) not in item.text:
+        return None
     if item.is_html:
-        for entry in page(item.text).inputs:
+        for entry in item.page.inputs:
             pattern = value_pattern(entry.raw, value, group) if entry.value == value else None
             if pattern is not None:
                 return "page", pattern

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .har import Exchange, leaves, quote
-from .har_pages import Html, Row, Spot, escape, page, row_pattern, spot_pattern
+from .har_pages import Html, Row, Spot, escape, row_pattern, spot_pattern
 
 # Words with which devices name these states; only used to recognise what a page showed.
 WORDS: dict[str, tuple[str, ...]] = {
@@ -73,7 +73,7 @@ def _read(items: list[Exchange]) -> tuple[StatusDraft, float]:
 
 
 def _read_html(items: list[Exchange]) -> tuple[StatusDraft, float]:
-    pages = [page(item.text) for item in items]
+    pages = [item.page for item in items]
     words: dict[str, str] = {}
     draft = StatusDraft()
     section: dict[str, Any] = {"path": items[-1].address, "format": "html"}
