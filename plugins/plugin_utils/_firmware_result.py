@@ -102,7 +102,7 @@ def _plan(task: FirmwareTask) -> dict[str, Any]:
     hop, method = task.hop, task.method
     shown = hop is not None and method is not None and task.package is not None
     return {
-        "target": str(task.rules.version),
+        "target": str(task.rules.version if hasattr(task, "rules") else task.params["version"]),
         "artifact": task.package.id if task.package else None,
         "files": method.plan_files() if method is not None and shown else [],
         "bytes_to_send": sum(item.size for item in method.files()) if method is not None and shown else 0,
