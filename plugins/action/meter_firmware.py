@@ -21,6 +21,7 @@ from ansible_collections.gridops.metering.plugins.plugin_utils._firmware import 
 from ansible_collections.gridops.metering.plugins.plugin_utils._firmware_hooks import TaskHooks
 from ansible_collections.gridops.metering.plugins.plugin_utils._firmware_remote import RemoteSteps
 from ansible_collections.gridops.metering.plugins.plugin_utils._progress import Progress
+from ansible_collections.gridops.metering.plugins.plugin_utils._toolhost import AnsibleToolHost
 
 MODULE = "gridops.metering.meter_firmware"
 #: Files of packages, removed from a jump host after they were sent.
@@ -50,6 +51,7 @@ class ActionModule(MeterAction):
         hooks = TaskHooks(progress, self.redactor, beat)
         factory = self._remote_factory(params, task_vars) if remote else None
         task = FirmwareTask(params, host, self.check_mode, factory, hooks)
+        task.tool_host = lambda name: AnsibleToolHost(name, task_vars["hostvars"], self._templar)
         try:
             result = task.run()
         except MeteringError as error:

@@ -118,6 +118,28 @@ options:
           - Whether a person followed the recovery advice after an upgrade by webpages ended badly, and the meter starts and answers.
         type: bool
         version_added: 0.2.0
+      icmp:
+        description: Whether the meter answers ping from the computer of the maker's tool.
+        type: bool
+        version_added: 0.2.0
+      same_subnet:
+        description: Whether that computer is in the meter's subnet.
+        type: bool
+        version_added: 0.2.0
+      direct_connection:
+        description: Whether that computer and the meter are connected by one cable, as tools before 3.8 need it.
+        type: bool
+        version_added: 0.2.0
+      read_connections:
+        description: How many TCP connections read the meter. At most eight are supported during an upgrade.
+        type: int
+        version_added: 0.2.0
+      tool_not_started:
+        description:
+          - Whether a technician says that the tool was never started for a meter that was handed over. The hand-over then counts as no
+            attempt. With C(at) it holds for hand-overs from before that time only.
+        type: bool
+        version_added: 0.2.0
       by:
         description: Who attests it.
         type: str

@@ -79,22 +79,34 @@ options:
     version_added: 0.2.0
     suboptions:
       host:
-        description: Inventory name of the host on which the tool runs.
+        description: Inventory name of the host on which the tool runs. Needed with O(tool_mode=command).
         type: str
       command:
         description:
           - The command and its arguments. C({config}), C({package}), C({logs}) and C({address}) are replaced. Secrets are in the configuration file only.
+          - Needed with O(tool_mode=command).
         type: list
         elements: str
       version:
-        description: Version of the tool, where the package's manifest does not tell it.
+        description: Version of the tool that is installed. It must be the one that the package's manifest names; nothing overrides that.
         type: str
+      review:
+        description:
+          - A command that only shows the tool's status for one meter, with the same replacements. Without the words
+            C(Firmware upgrade applicable) in its output the upgrade is not started.
+        type: list
+        elements: str
       ping:
-        description: The command that sends one ICMP echo to C({address}) from the tool's host.
+        description: The command that sends ICMP echoes to C({address}) from the tool's host, where the usual C(ping) is not there.
         type: list
         elements: str
       handover_dir:
-        description: Folder in which hand-over folders are made.
+        description:
+          - Folder in which hand-over folders are made; with O(tool_mode=command) on the tool's host, and needed there.
+          - Without it C(~/.local/share/gridops.metering/handover) on the control node.
+        type: str
+      logs_to:
+        description: Folder on the control node for the tool's logs. Without it C(~/.local/share/gridops.metering/tool-logs).
         type: path
       exit_ok:
         description: Exit codes of the command that mean success.

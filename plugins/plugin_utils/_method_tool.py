@@ -9,6 +9,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -57,13 +58,8 @@ class ToolMethod(Method):
                 unknown = set(re.findall(r"\{[a-z_]+\}", word)) - set(_PLACES)
                 if unknown:
                     raise InputError(f"tool.{name}", sorted(unknown)[0], "only the places " + ", ".join(_PLACES), "R-105")
-        self._versions()
-
-    def _versions(self) -> None:
-        try:
-            Dotted.parse(str(self.options.get("version") or "0"))
-        except InputError as error:
-            raise InputError("tool.version", self.options["version"], error.accepted, "R-071") from None
+        if self.options.get("version"):
+            Dotted.parse(str(self.options["version"]), "tool.version")
 
     def tool_version(self) -> str:
         """The version of the tool that came with the package (R-070); empty where the manifest does not tell."""
@@ -82,8 +78,8 @@ class ToolMethod(Method):
     def limits(self) -> Limits:
         """The meter works while it answers, then restarts; a technician's hand-over has a deadline of days."""
         changes: dict[str, Any] = {"works_first": True, "failed_reason": "tool_failed"}
-        if self.mode == "manual":
-            changes["hard_timeout"] = float(constants.HANDOVER_HOLD.number)
+        watched = max(self.task.rules.waits["hard_timeout"], constants.TOOL_DEADLINE.number)
+        changes["hard_timeout"] = float(constants.HANDOVER_HOLD.number if self.mode == "manual" else watched)
         return documented_limits(self.task, **changes)
 
     def steps(self, files: list[SendFile]) -> Any:
@@ -98,7 +94,7 @@ class ToolMethod(Method):
         factor = task.rules.clock_factor
         return Settings(
             mode=self.mode,
-            base=str(options.get("handover_dir") or _home("handover")),
+            base=self._base(),
             campaign=task.params["campaign"],
             command=tuple(options.get("command") or ()),
             review=tuple(options.get("review") or ()),
@@ -110,10 +106,16 @@ class ToolMethod(Method):
             cap=self.slot()[1],
             wait=float(task.params.get("wait") or 0.0),
             not_started=bool(task.rules.attest.get("tool_not_started")),
+            not_started_at=_time(task.rules.attest.get("at")),
             model=task.model.name,
             target=str(task.hop.target) if task.hop is not None else "",
             real_seconds=lambda seconds: seconds / factor,
         )
+
+    def _base(self) -> str:
+        """The folder of the hand-overs: here with manual, on the tool's host with command."""
+        given = str(self.options.get("handover_dir") or "")
+        return given if self.mode == "command" else os.path.expanduser(given) or _home("handover")
 
     def _config(self) -> str:
         accounts = self.task.target.credentials
@@ -140,6 +142,7 @@ class ToolMethod(Method):
             "loopback": _is_loopback(task.target.host),
             "missing_credentials": [role for role in ROLES if role not in task.target.credentials],
             "config_fault": self._config_fault(),
+            "review": bool(self.options.get("review")),
         }
         try:
             found.update(steps.reaches())
@@ -153,6 +156,14 @@ class ToolMethod(Method):
     def notes(self) -> Mapping[str, Any]:
         version = self.tool_version()
         return {"tool_mode": self.mode, "tool_version": version, "at_once": self.slot()[1], "sessions_dropped": True}
+
+
+def _time(said: Any) -> float | None:
+    """A date of an attestation as seconds; None where it has none that can be read."""
+    try:
+        return datetime.fromisoformat(str(said)).timestamp()
+    except ValueError:
+        return None
 
 
 def _is_loopback(host: str) -> bool:

@@ -148,8 +148,8 @@ class AnsibleToolHost:
         found = re.search(r"\b[0-9A-Fa-f]{64}\b", ran.output)
         return found[0].lower() if ran.code == 0 and found else None
 
-    def run(self, argv: Sequence[str], seconds: float) -> Ran:
-        """Run one command. ``seconds`` is for the caller's waiting: a command on another machine cannot be ended from here."""
+    def run(self, argv: Sequence[str]) -> Ran:
+        """Run one command to its end. It cannot be ended from here: whoever waits for it decides how long."""
         return self._exec(self._shell().run(argv))
 
     def names(self, path: str) -> list[str]:

@@ -73,6 +73,7 @@ STAGE_RETRY_PAUSE = Constant("stage_retry_pause", 5, "s", ("own",), "before an i
 UPLOAD_ANSWER = Constant(
     "upload_answer", 60, "s", ("own",), "for a meter's answer to a package it has received whole; it may check it first"
 )
+TOOL_DEADLINE = Constant("tool_deadline", 1800, "s", ("own",), "for the tool and its meter, before they are no longer watched")
 TOOL_FAILED_LOOK = Constant(
     "tool_failed_look", 420, "s", ("R-090", "R-142", "own"), "of looking at a meter whose tool gave up: what it had begun it finishes alone"
 )

@@ -96,6 +96,6 @@ def unrepresentable(host: str, web_master: Credential, product_master: Credentia
         return FIELDS[0]
     values = (web_master.user, web_master.password, product_master.user, product_master.password)
     for name, value in zip(FIELDS[2:], values, strict=True):
-        if not value or any(char.isspace() or char in ",\"'<>" or not char.isprintable() for char in value):
+        if not value or any(char.isspace() or char in ",\"'<>" or not "!" <= char <= "~" for char in value):
             return name
     return ""

@@ -7,8 +7,6 @@ The maker warns of permanent damage where these do not hold (R-071, R-081), so w
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..catalogue import constants
 from ..catalogue.versions import Dotted
 from . import prechecks as common
@@ -102,10 +100,10 @@ def _web_port(now: Situation) -> Precheck:
     """R-097, R-098: HTTP on 80 or HTTPS on 443; either one will do. Only looked at, also with a stored address (G-04)."""
     rules, name, reason = ("R-097", "R-098", "G-04"), "web_port_default", "web_port_changed"
     ports = now.extra.get("ports") or {}
-    usual = {"http": constants.PORT_HTTP.number, "https": constants.PORT_HTTPS.number}
+    usual = {"http": {constants.PORT_HTTP.number}, "https": {constants.PORT_HTTPS.number}}
     if now.extra.get("loopback"):
-        usual = dict(ports)  # a simulated fleet of an ordinary user cannot have the real ports
-    good = [service for service, number in usual.items() if ports.get(service) == number and now.services.get(service) == "open"]
+        usual = {"http": {*usual["http"], 8080}, "https": {*usual["https"], 8443}}  # simulated meters of an ordinary user
+    good = [service for service, numbers in usual.items() if ports.get(service) in numbers and now.services.get(service) == "open"]
     if good:
         return Precheck(name, PASS, True, reason, f"the {good[0]} port {ports[good[0]]} is open", rules)
     seen = ", ".join(f"{service} {ports.get(service)} {now.services.get(service, 'unknown')}" for service in usual)
@@ -187,11 +185,7 @@ def _login(now: Situation) -> Precheck:
 
 
 def _review(now: Situation) -> Precheck:
-    """R-110, R-111: the tool's own status, where the operator gave a command that only shows it."""
+    """R-110, R-111: the tool's own status is seen when it is run on the meter; here only whether it will be asked before the start."""
     rules, name, reason = ("R-109", "R-110", "R-111"), "tool_says_applicable", "not_applicable"
-    said: Any = now.login.facts.get("tool_status")
-    if said is None:
-        return Precheck(name, UNKNOWN, False, reason, "the tool's status is seen when it runs; tool.review shows it before", rules)
-    if APPLICABLE in str(said):
-        return Precheck(name, PASS, True, reason, APPLICABLE, rules)
-    return Precheck(name, FAIL, True, reason, f"the tool says: {said}. Check connection, meter and the values of Config.csv", rules)
+    asked = "asked right before the start" if now.extra.get("review") else "seen when the tool runs; tool.review asks for it before"
+    return Precheck(name, UNKNOWN, False, reason, f"the status '{APPLICABLE}' is {asked}", rules)

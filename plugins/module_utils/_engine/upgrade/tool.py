@@ -30,6 +30,8 @@ from .tool_logs import decode, keep
 
 #: The tool's own words at the end of a good upgrade (R-118).
 COMPLETED = "Upgrade Completed"
+#: The file of the tool that holds the passwords (R-101).
+CONFIG = "Config.csv"
 _TAIL = 300
 
 
@@ -51,7 +53,7 @@ class ToolHost(Protocol):
     def put(self, local: str, path: str) -> None: ...
     def put_secret(self, text: str, path: str) -> None: ...
     def sha256(self, path: str) -> str | None: ...
-    def run(self, argv: Sequence[str], seconds: float) -> Ran: ...
+    def run(self, argv: Sequence[str]) -> Ran: ...
     def names(self, path: str) -> list[str]: ...
     def fetch(self, path: str) -> bytes: ...
     def remove(self, path: str) -> None: ...
@@ -76,6 +78,7 @@ class Settings:
     cap: int = 1
     wait: float = 0.0
     not_started: bool = False
+    not_started_at: float | None = None
     model: str = ""
     target: str = ""
     real_seconds: Callable[[float], float] = field(default=lambda seconds: seconds, compare=False)
@@ -95,8 +98,8 @@ class ToolSteps(MeterSteps):
         super().__post_init__()
         self._redactor = Redactor(item.password for item in self.target.credentials.values())
         self._command: _Command | None = None
-        self._staged = False
-        self._before: Reading | None = None
+        self._watch: _ToolWatch | None = None
+        self._left_there = False
 
     # -- before anything is written -----------------------------------------------------------------------------------
 
@@ -122,17 +125,15 @@ class ToolSteps(MeterSteps):
             return {"icmp": None, "same_subnet": None}
         address = self.target.host
         argv = [word.replace("{address}", address) for word in (self.settings.ping or self.host.ping())]
-        ran = self.host.run(argv, self.target.timeouts.read * 4)
+        ran = self.host.run(argv)
         return {"icmp": ran.code == 0, "same_subnet": _same_subnet(address, self.host.addresses())}
 
     def login(self) -> dict[str, Any]:
-        """What the meter's pages tell where a profile reads them, and the tool's own review where the operator has a command for it."""
+        """What the meter's pages tell, where a profile reads its network settings."""
         answer: dict[str, Any] = {"state": "not_tried", "reason": "", "text": "the tool logs in by itself", "role": None, "facts": {}}
         settings = (self.profile or {}).get("settings") or {}
         if "ip_mode" in settings:
             answer.update(self._pages())
-        if answer["state"] != "refused" and self.settings.review and self.host is not None:
-            answer["facts"] = {**answer["facts"], "tool_status": self._review()}
         return answer
 
     def _pages(self) -> dict[str, Any]:
@@ -148,25 +149,20 @@ class ToolSteps(MeterSteps):
             session.close()
         return {"state": "ok", "text": "the webpages accepted the login of the Product Master", "facts": facts}
 
-    def _review(self) -> str:
-        """The status that the tool shows before anything is started (R-109…R-111)."""
-        try:
-            self.stage()
-            ran = self._host().run(self._argv(self.settings.review), self.settings.real_seconds(constants.TOOL_REVIEW.number))
-        finally:
-            self.close()
-        return APPLICABLE if APPLICABLE in ran.output else self._words(ran.output) or f"nothing (exit code {ran.code})"
-
     # -- hand-over ----------------------------------------------------------------------------------------------------
 
     def stage(self) -> dict[str, Any]:
-        """Bring package and Config.csv to where the tool is. Nothing is started."""
+        """Bring package and Config.csv to where the tool is, and ask it for its review. Nothing is started.
+
+        Raises DeviceError ``not_applicable`` with the tool's own words when it would not upgrade this meter.
+        """
         package = self.files[0]
         if self.settings.mode == "manual":
             self._hand_over(package)
         else:
+            self._left_there = True
             self._bring(package)
-        self._staged = True
+            self._review()
         return {"files": [package.name], "bytes": package.size}
 
     def _hand_over(self, package: SendFile) -> None:
@@ -194,37 +190,56 @@ class ToolSteps(MeterSteps):
         seen = host.sha256(there)
         if seen is not None and seen != package.sha256:
             raise DeviceError("staging", "artifact_hash_mismatch", f"{package.name} on {host.name} is not the pinned file")
-        host.put_secret(self.config, host.join(folder, "Config.csv"))
+        host.put_secret(self.config, host.join(folder, CONFIG))
+
+    def _review(self) -> None:
+        """The status that the tool shows before anything is started, where the operator has a command for it (R-109…R-111)."""
+        if not self.settings.review:
+            return
+        ran = self._host().run(self._argv(self.settings.review))
+        if APPLICABLE not in ran.output:
+            said = self._words(ran.output) or f"nothing (exit code {ran.code})"
+            raise DeviceError("staging", "not_applicable", "the tool does not call this upgrade applicable", said)
 
     def trigger(self) -> dict[str, Any]:
         """Start the tool, or leave the folder to the technician. The caller wrote the ledger before."""
         nothing = {"status": None, "location": "", "reason": ""}
         if self.settings.mode == "manual":
             return {**nothing, "state": "handed_over", "text": f"handed over in {self.settings.base}"}
-        self._before = self._answer()
+        if self._command is not None and self._command.running:
+            return {**nothing, "state": "not_started", "reason": "tool_host_unusable", "text": "the tool of the last try still runs"}
         host, argv = self._host(), self._argv(self.settings.command)
-        seconds = self.settings.real_seconds(constants.TOOL_DEADLINE.number)
-        self._command = _Command(lambda: host.run(argv, seconds))
+        self._command = _Command(lambda: host.run(argv))
         return {**nothing, "state": "triggered", "text": f"the tool was started on {host.name}"}
 
     # -- afterwards ---------------------------------------------------------------------------------------------------
 
     def watch(self) -> Watch:
         """The tool's end beside the reading over Modbus."""
-        return _ToolWatch(self._command, self.settings, self._words, self.target.clock.monotonic)
+        if self._watch is None or self._watch.command is not self._command:
+            self._watch = _ToolWatch(self._command, self.settings, self._words, self.target.clock.monotonic)
+        return self._watch
 
     def observe(self, state: Mapping[str, Any], expected: Mapping[str, Any], limits: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Watch until the end; the tool's end and its kept logs are in ``detail``. A hand-over is waited for as long as was asked."""
         if self.settings.mode == "manual":
             return self._await_technician(Observation(**state), Expected(**expected))
         moved = super().observe(state, expected, limits, seconds)
-        if moved["outcome"] and self._command is not None:
-            good = moved["outcome"] in ("verified", "verified_late")
-            ran = self._command.ended(self.settings.real_seconds(constants.TOOL_END_GRACE.number) if good else 0.0)
-            detail: dict[str, Any] = {"exit_code": ran.code if ran else None, "said": self._words(ran.output) if ran else ""}
-            detail["logs"] = self._keep_logs(good, expected, moved)
-            moved["detail"] = {**moved["detail"], "tool": detail}
+        if moved["outcome"] and self.host is not None:
+            self._left_there = True  # also what an interrupted run left
+            moved["detail"] = {**moved["detail"], "tool": self._tool_detail(expected, moved)}
         return moved
+
+    def _tool_detail(self, expected: Mapping[str, Any], moved: Mapping[str, Any]) -> dict[str, Any]:
+        """The tool's end and its kept logs. It gets a little time to end by itself after a good upgrade."""
+        good = moved["outcome"] in ("verified", "verified_late")
+        detail: dict[str, Any] = {}
+        if self._command is not None:
+            ran = self._command.ended(self.settings.real_seconds(constants.TOOL_END_GRACE.number) if good else 0.0)
+            detail = {"exit_code": ran.code if ran else None, "said": self._words(ran.output) if ran else self._command.fault}
+            if self._command.running:
+                detail["said"] = f"the tool still runs on {self._host().name}; close it there"
+        return {**detail, "logs": self._keep_logs(good, expected, moved)}
 
     def _await_technician(self, state: Observation, expected: Expected) -> dict[str, Any]:
         def look() -> bool | None:
@@ -235,7 +250,10 @@ class ToolSteps(MeterSteps):
                     restarted = None not in (reading.restarts, expected.restarts) and reading.restarts != expected.restarts
                     state.restart_seen, state.outcome, state.reason = restarted, "verified", "" if restarted else "restart_not_observed"
                     state.note("verified", f"the meter reports version {reading.version}")
-                elif self.settings.not_started and reading.version == expected.source:
+                elif reading.version != expected.source:
+                    state.outcome, state.reason = "failed_final", "wrong_version_after"
+                    state.note("failed_final", f"the meter reports version {reading.version}, handed over was {expected.target}")
+                elif self._said_not_started(state):
                     state.outcome, state.reason = "failed_final", "upgrade_not_started"
                     state.note("failed_final", "attested: the tool was never started for this meter")
             return True if state.outcome else None
@@ -252,6 +270,12 @@ class ToolSteps(MeterSteps):
             HandOver(Path(self.settings.base), self.settings.campaign).remove(self.target.name)
         return state.as_dict()
 
+    def _said_not_started(self, state: Observation) -> bool:
+        """Whether a technician says that the tool was never started, and means this hand-over, not one after his words."""
+        settings = self.settings
+        begun = self.target.clock.time() - settings.real_seconds(state.elapsed)
+        return settings.not_started and (settings.not_started_at is None or settings.not_started_at >= begun)
+
     def _keep_logs(self, good: bool, expected: Mapping[str, Any], moved: Mapping[str, Any]) -> list[str]:
         """The tool's logs here, without secrets; for the maker's support after a bad end (R-121…R-125, R-157)."""
         host = self._host()
@@ -267,15 +291,16 @@ class ToolSteps(MeterSteps):
         )
 
     def close(self) -> None:
-        """Take Config.csv and package away from the tool's host, also after a failure; not while the tool still uses them."""
-        running = self._command is not None and self._command.running
-        if self.settings.mode != "command" or not self._staged or running:
+        """Take away what was brought to the tool's host, also after a failure. A tool that still runs loses only the passwords."""
+        host, left, self._left_there = self.host, self._left_there, False
+        if host is None or not left:
             return
-        self._staged = False
+        folder = self._folder()
+        running = self._command is not None and self._command.running
         try:
-            self._host().remove(self._folder())
+            host.remove(host.join(folder, CONFIG) if running else folder)
         except DeviceError as error:
-            self.hooks.phase("cleaning", None, f"Config.csv may be left on {self._host().name}: {error.text}")
+            self.hooks.phase("cleaning", None, f"{CONFIG} may be left in {folder} on {host.name}: {error.text}")
 
     # -- details ------------------------------------------------------------------------------------------------------
 
@@ -290,7 +315,7 @@ class ToolSteps(MeterSteps):
     def _argv(self, template: Sequence[str]) -> list[str]:
         host, folder = self._host(), self._folder()
         values = {
-            "{config}": host.join(folder, "Config.csv"),
+            "{config}": host.join(folder, CONFIG),
             "{package}": host.join(folder, self.files[0].name),
             "{logs}": host.join(folder, "Logs"),
             "{address}": self.target.host,
@@ -352,8 +377,8 @@ class _ToolWatch:
     """The tool's own state as a status: it works, it completed, it failed. A lost way to its host says nothing of the meter."""
 
     def __init__(self, command: _Command | None, settings: Settings, words: Callable[[str], str], monotonic: Callable[[], float]) -> None:
-        self._command, self._settings, self._words, self._monotonic = command, settings, words, monotonic
-        self._new_since: float | None = None
+        self.command, self._settings, self._words, self._monotonic = command, settings, words, monotonic
+        self._since: dict[str, float] = {}
 
     def look(self, reading: Reading) -> Look:
         seen = (reading.serial, reading.version, reading.restarts, reading.last_restart)
@@ -361,23 +386,25 @@ class _ToolWatch:
         return Look(True, *seen, status, (), text, page_fault=fault)
 
     def _state(self, reading: Reading) -> tuple[str, str, str]:
-        if self._command is None:  # an earlier run started it; only the meter can tell now
+        if self.command is None:  # an earlier run started it; only the meter can tell now
             return "unknown", "", ""
-        if self._command.running:
-            return ("unknown" if self._done_long_ago(reading) else "running"), "", ""
-        ran = self._command.result
+        new = reading.version == self._settings.target
+        if self.command.running:
+            # The tool shows no progress, so an old version tells nothing. A tool that never ends does not hold up a meter that runs
+            # the new one (R-088 is about the meter).
+            return ("running" if new and not self._longer("new", constants.TOOL_END_GRACE) else "unknown"), "", ""
+        ran = self.command.result
         if ran is None:
-            return "unknown", "", self._command.fault
+            return "unknown", "", self.command.fault
         text = self._words(ran.output)
-        return ("completed" if ran.code in self._settings.exit_ok else "failed"), text, ""
+        if ran.code in self._settings.exit_ok:
+            return "completed", text, ""
+        # The tool gave up, or was closed; a meter that had begun goes on by itself, and only its version tells.
+        failed = not new and self._longer("failed", constants.TOOL_FAILED_LOOK)
+        return ("failed" if failed else "unknown"), text, ""
 
-    def _done_long_ago(self, reading: Reading) -> bool:
-        """A tool that never ends does not hold up a meter that runs the new version (R-088 is about the meter)."""
-        if reading.version != self._settings.target:
-            return False
-        if self._new_since is None:
-            self._new_since = self._monotonic()
-        return self._monotonic() - self._new_since > constants.TOOL_END_GRACE.number
+    def _longer(self, what: str, limit: constants.Constant) -> bool:
+        return self._monotonic() - self._since.setdefault(what, self._monotonic()) > limit.number
 
     def close(self) -> None:
         """Nothing is open."""
