@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -27,8 +26,8 @@ class Now:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Records:
-    return open_records(str(tmp_path / "records.sqlite3"), "tester", Now())
+def ledger(location: str) -> Records:
+    return open_records(location, "tester", Now())
 
 
 def begin(records: Records, serial: str = "S1", source: str = "10.7.3", target: str = "10.9.9") -> Attempt:
@@ -124,14 +123,14 @@ def test_what_was_written_survives_a_killed_writer(ledger: Records, state: str) 
     assert ledger.verify_chain("c1").ok
 
 
-def test_a_writer_killed_inside_a_transaction_leaves_nothing(ledger: Records) -> None:
+def test_a_writer_killed_inside_a_transaction_leaves_nothing(ledger: Records, location: str) -> None:
     pid = os.fork()
     if pid == 0:
         with ledger._database.write() as transaction:
             transaction.execute("UPDATE meta SET value = 'half' WHERE name = 'ledger_id'")
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(pid, 0)
-    reopened = open_records(ledger.location, "tester")
+    reopened = open_records(location, "tester")
     assert reopened.ledger_id == ledger.ledger_id
     begin(reopened)
 

@@ -36,8 +36,14 @@ def now() -> Now:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, now: Now) -> Records:
-    return open_records(str(tmp_path / "records.sqlite3"), "tester", now)
+def seen_file(tmp_path: Path) -> Path:
+    """Where a forked process leaves word."""
+    return tmp_path / "seen"
+
+
+@pytest.fixture
+def ledger(location: str, now: Now) -> Records:
+    return open_records(location, "tester", now)
 
 
 def begin(records: Records, serial: str = "S1", *leases: Lease, hard_timeout: float | None = None) -> Attempt:
@@ -58,21 +64,21 @@ def in_child(work: Callable[[], None], kill: bool = True) -> int:
     return pid
 
 
-def test_a_lease_is_exclusive_and_released(ledger: Records) -> None:
+def test_a_lease_is_exclusive_and_released(ledger: Records, seen_file: Path) -> None:
     seen: list[str] = []
     lease = ledger.acquire("meter:S1", 60)
     assert isinstance(lease, Lease)
 
     def rival() -> None:
         other = ledger.acquire("meter:S1", 60)
-        Path(ledger.location + ".seen").write_text(other.text if isinstance(other, Holder) else "taken")
+        seen_file.write_text(other.text if isinstance(other, Holder) else "taken")
 
     in_child(rival)
-    seen.append(Path(ledger.location + ".seen").read_text())
+    seen.append(seen_file.read_text())
     assert seen == [f"meter:S1 is in use by process {os.getpid()} on {this_process().host}"]
     ledger.release(lease)
     in_child(rival)
-    assert Path(ledger.location + ".seen").read_text() == "taken"
+    assert seen_file.read_text() == "taken"
 
 
 def test_the_same_process_gets_its_lease_again(ledger: Records) -> None:
@@ -165,7 +171,7 @@ def test_the_hard_timeout_frees_what_nobody_resolved(ledger: Records, now: Now) 
     assert ledger.open_attempt("S1") is not None, "freeing the slot does not end the attempt"
 
 
-def test_release_keeps_a_lease_whose_attempt_is_open(ledger: Records) -> None:
+def test_release_keeps_a_lease_whose_attempt_is_open(ledger: Records, seen_file: Path) -> None:
     lease = ledger.acquire("meter:S1", 60)
     assert isinstance(lease, Lease)
     begin(ledger, "S1", lease)
@@ -174,10 +180,10 @@ def test_release_keeps_a_lease_whose_attempt_is_open(ledger: Records) -> None:
     def rival() -> None:
         plain = ledger.acquire("meter:S1", 60)
         resolving = ledger.acquire("meter:S1", 60, resolve_open=True)
-        Path(ledger.location + ".seen").write_text(f"{type(plain).__name__} {type(resolving).__name__}")
+        seen_file.write_text(f"{type(plain).__name__} {type(resolving).__name__}")
 
     in_child(rival)
-    assert Path(ledger.location + ".seen").read_text() == "Holder Lease"
+    assert seen_file.read_text() == "Holder Lease"
 
 
 def test_a_lost_lease_stops_the_trigger(ledger: Records, now: Now) -> None:
@@ -221,17 +227,17 @@ def test_a_slot_left_by_a_triggered_attempt_goes_to_its_successor(ledger: Record
     assert mine is not None and mine.taken_over and mine.attempt_id == attempt.id
 
 
-def test_looking_at_a_lease_changes_nothing(ledger: Records) -> None:
+def test_looking_at_a_lease_changes_nothing(ledger: Records, seen_file: Path) -> None:
     assert ledger.holder("meter:S1") is None
     ledger.acquire("meter:S1", 60)
     assert ledger.holder("meter:S1") is None, "our own lease is no obstacle"
 
     def rival() -> None:
         found = ledger.holder("meter:S1")
-        Path(ledger.location + ".seen").write_text(found.text if found else "free")
+        seen_file.write_text(found.text if found else "free")
 
     in_child(rival)
-    assert "is in use by process" in Path(ledger.location + ".seen").read_text()
+    assert "is in use by process" in seen_file.read_text()
     in_child(lambda: ledger.acquire("meter:S2", 60) and None)
     assert ledger.holder("meter:S2") is None, "its owner is dead"
 
@@ -251,8 +257,8 @@ def _compete(location: str, gate: object, results: object) -> None:
 
 
 @pytest.mark.requirement("F-24", "invariant-a", "invariant-b")
-def test_many_forked_processes_get_one_lease_and_four_slots(tmp_path: Path) -> None:
-    location, workers = str(tmp_path / "records.sqlite3"), 16
+def test_many_forked_processes_get_one_lease_and_four_slots(location: str) -> None:
+    workers = 16
     gate, results = FORK.Barrier(workers), FORK.Queue()
     children = [FORK.Process(target=_compete, args=(location, gate, results)) for dummy in range(workers)]
     for child in children:

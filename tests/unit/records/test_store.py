@@ -103,7 +103,7 @@ def test_a_ledger_everybody_may_write_is_refused(ledger: Records, path: Path) ->
         open_records(str(path), "tester")
 
 
-@pytest.mark.parametrize("location", ["postgresql://user:secret-word@db/x", "/"])
+@pytest.mark.parametrize("location", ["mysql://user:secret-word@db/x", "postgresql://user:secret-word@db:x/y?bad", "/"])
 def test_other_kinds_of_location_are_bad_input(location: str) -> None:
     with pytest.raises(InputError, match="records: ") as error:
         open_records(location, "tester")

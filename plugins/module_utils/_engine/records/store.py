@@ -57,7 +57,7 @@ def open_records(
     Raises InputError for a location of another kind, RecordsError for a ledger that cannot be trusted.
     """
     if location and "://" in location:
-        return Records(PostgresDatabase(location, busy_seconds), operator, now, run, read_only)
+        return Records(_server(location, busy_seconds, read_only), operator, now, run, read_only)
     path = Path(location).expanduser() if location else default_location()
     if path.is_dir():
         raise InputError("records", str(path), "the path of a file, not of a folder", "design 4.5")
@@ -67,6 +67,16 @@ def open_records(
     if not read_only:
         database.prepare()
     return Records(database, operator, now, run, read_only)
+
+
+def _server(url: str, busy_seconds: float, read_only: bool) -> Database:
+    """The server's ledger; read only and still without a table, one that knows nothing."""
+    database = PostgresDatabase(url, busy_seconds)
+    if read_only:
+        with database.read() as transaction:
+            if transaction.is_empty():
+                return MemoryDatabase(Path(database.location), _MEMORY_SCHEMA)
+    return database
 
 
 class Records:
