@@ -40,7 +40,7 @@ HELPER = Path(__file__).parents[1] / "foreign" / "login_helper.py"
 def meters(surface: str) -> list[dict[str, Any]]:
     """The one that is recorded, and another one."""
     form = {"surface": "a", "web_login": "handshake"} if surface == "handshake" else {"surface": surface}
-    common = {"model": "PM5560", "firmware": "4.3.5", "update_time": 60, "restart_silence": 5, **form}
+    common = {"model": "PM5560", "firmware": "4.3.5", "update_time": 200, "restart_silence": 5, **form}
     return [
         {"name": f"recorded-{surface}", "accounts": {"administrator": {"user": USER, "password": TYPED}}, **common},
         {"name": f"other-{surface}", "accounts": {"administrator": {"user": USER, "password": OTHER}}, **common},
