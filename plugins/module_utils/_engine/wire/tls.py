@@ -33,14 +33,12 @@ _TOO_OLD = (
 
 def context(tls: Tls) -> ssl.SSLContext:
     """The context for this meter. Raises InputError when the CA file cannot be used."""
-    made = ssl.create_default_context()
+    try:
+        made = ssl.create_default_context(cafile=tls.ca_file or None)  # with a file, only what is in it is trusted
+    except OSError:
+        raise InputError("tls.ca_file", tls.ca_file, "a readable file of CA certificates in PEM form", "F-31") from None
     # Strict checks of certificate extensions differ between Python versions; meters' own CAs rarely have all of them.
     made.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
-    if tls.ca_file:
-        try:
-            made.load_verify_locations(cafile=tls.ca_file)
-        except (OSError, ssl.SSLError):
-            raise InputError("tls.ca_file", tls.ca_file, "a readable file of CA certificates in PEM form", "F-31") from None
     if tls.fingerprint:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE

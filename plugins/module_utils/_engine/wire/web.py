@@ -8,6 +8,7 @@ Nothing is ever sent again by itself: the trigger request is the point of no ret
 
 from __future__ import annotations
 
+import codecs
 import platform
 import re
 from dataclasses import dataclass
@@ -202,12 +203,13 @@ def _judge(answer: requests.Response) -> Trigger:
 
 
 def charset(answer: requests.Response) -> str:
-    encoding = answer.encoding or "utf-8"
+    """The answer's encoding where it is one of texts; codecs for host names take minutes for a large page."""
     try:
-        "".encode(encoding)
-    except LookupError:
+        known = codecs.lookup(answer.encoding or "utf-8").name
+        "".encode(known)
+    except (LookupError, ValueError):
         return "utf-8"
-    return encoding
+    return "utf-8" if known in ("idna", "punycode") else known
 
 
 def plain(html: str) -> str:

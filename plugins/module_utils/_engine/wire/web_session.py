@@ -8,6 +8,7 @@ meter's own address, and to an https meter over https only.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,8 +104,13 @@ class ProfileSession:
     def _answer_challenge(self) -> None:
         """HTTP Basic or Digest has no login page: any page that needs a login tells."""
         section = self._profile.get("role_page") or self._profile.get("status_page")
-        if section is not None:
-            self._page("web_login", section["path"])
+        if section is None:
+            return
+        answer = self._page("web_login", section["path"])
+        if answer.status == 403:
+            raise DeviceError("web_login", "web_auth_failed", "the meter refused the login", self._words(answer))
+        if answer.status != 200:
+            raise self._not_understood("web_login", answer, self._words(answer))
 
     def _post_login(self, kind: str, user: str, password: str) -> None:
         login = self._login
@@ -229,7 +235,10 @@ class ProfileSession:
         Raises DeviceError: upload_incomplete for a cut connection, artifact_hash_mismatch before the last byte is sent.
         """
         spec = self._section("upload")
-        size = path.stat().st_size
+        try:
+            size = path.stat().st_size
+        except OSError as error:
+            raise DeviceError("web_upload", "artifact_missing", f"{path.name} cannot be read: {error.strerror}") from None
         if size > spec.get("max_bytes", size):
             return Uploaded("refused", "device_rejected_image", f"the file has {size} bytes; the page takes {spec['max_bytes']}", size)
         self._prepare("web_upload", spec)
@@ -310,6 +319,9 @@ class ProfileSession:
         for value in [*found.values(), *answer.cookies.values()]:
             self._redactor.add(value)
         self._tokens.update(found)
+        for name in answer.cookies:  # a cookie that came with the session gives way to the meter's newer one
+            with contextlib.suppress(KeyError):
+                self._http.session.cookies.clear("", "/", name)
 
     def _headers(self, write: bool = False) -> dict[str, str]:
         headers = dict(self._extra)
