@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import find_model
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.versions import Version
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import plan as planning
-from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import waves
+from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import review, waves
+from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.campaign import Campaign, parse_campaign
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
 from ansible_collections.gridops.metering.plugins.module_utils._rollout import ROLLOUT_SPEC
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
 from ansible_collections.gridops.metering.plugins.plugin_utils._files import write_json, write_text
+from ansible_collections.gridops.metering.plugins.plugin_utils._rollout import Said
 from ansible_collections.gridops.metering.plugins.plugin_utils._tables import markdown_table, text_table
 
 GROUP = "metering_rollout"
@@ -35,58 +38,111 @@ class ActionModule(MeterAction):
     ARGUMENT_SPEC = ROLLOUT_SPEC
 
     def execute(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        settings, targets, manifest = self._check(params, task_vars)
+        reviewed = _reviewed(params)
+        campaign = _campaign(params)
+        settings, targets, manifest = self._check(params, task_vars, campaign, reviewed)
         if params["meters"] is None:
-            return {"checked": True}
+            named = ((reviewed or {}).get("campaign") or {}).get("campaign")
+            return {"checked": True, "campaign": named or campaign.name}
         records = open_records(params["records"], getpass.getuser(), read_only=self.check_mode or not params["register"])
-        meters = _Meters(params, task_vars, records).all()
+        meters = _Meters(params, task_vars, records, campaign, reviewed).all()
         packages = [
-            planning.PackageInfo(tuple(m.name for m in item.models), item.version, item.method, item.size) for item in manifest.packages
+            planning.PackageInfo(
+                tuple(m.name for m in item.models), item.version, item.method, item.size, item.id, item.digest, item.tool_version
+            )
+            for item in manifest.packages
         ]
-        plan = planning.build_plan(meters, targets, packages, settings)
+        if reviewed is not None:
+            plan = review.apply_plan(reviewed, meters, packages)
+        else:
+            plan = planning.build_plan(meters, targets, packages, settings)
         if params["register"] and not self.check_mode:
             _register(records, params["campaign"], plan)
+        return self._shown(params, plan)
+
+    def _shown(self, params: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
         rows = planning.table(plan)
+        lines = [_sentence(plan), *planning.notes(plan)]
         if params["show"]:
-            for line in ("", *text_table(rows), "", _sentence(plan), ""):
+            for line in ("", *text_table(rows), "", *lines, ""):
                 self._display.display(line)
         if params["report_dir"] and not self.check_mode:
             folder = Path(params["report_dir"])
             write_json(folder, "facts.json", self.redactor.clean(params["meters"]))
-            write_json(folder, "plan.json", plan)
-            write_text(folder, "plan.md", ["# Plan", "", *markdown_table(rows), "", _sentence(plan)])
+            if not params["plan_file"]:
+                write_json(folder, "plan.json", plan)
+            write_text(folder, "plan.md", ["# Plan", "", *markdown_table(rows), "", *(f"- {line}" for line in lines)])
         result: dict[str, Any] = {"plan": plan, "table": rows, "markdown": markdown_table(rows), "text": _sentence(plan)}
         result["groups"] = [
-            {"host": host, "group": f"{GROUP}_batch_{number:04d}"}
-            for number, batch in enumerate(plan["batches"], start=1)
-            for host in batch
+            {"host": host, "groups": [GROUP, f"{GROUP}_{one['method']}", f"{GROUP}_{one['method']}_batch_{number:04d}"]}
+            for one in plan["passes"]
+            for number, batch in enumerate(one["batches"], start=1)
+            for host in batch["meters"]
         ]
         return result
 
-    def _check(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> tuple[planning.Settings, dict[str, str], Manifest]:
+    def _check(
+        self, params: dict[str, Any], task_vars: Mapping[str, Any], campaign: Campaign, reviewed: dict[str, Any] | None
+    ) -> tuple[planning.Settings, dict[str, str], Manifest]:
         """Everything that can be wrong without asking a meter. Raises InputError."""
         if not params["campaign"].strip():
             raise InputError("metering_campaign", params["campaign"], "a name", "design 4.5")
-        concurrency = waves.check_concurrency(params["concurrency"])
-        batches = waves.check_batches(params["batches"], concurrency)
-        waves.check_policy(params["gate"])
+        concurrency = waves.check_concurrency(params["concurrency"] if campaign.concurrency is None else campaign.concurrency)
+        batches = waves.check_batches(campaign.batches or params["batches"], concurrency)
+        for wave in campaign.waves:
+            if wave.batches:
+                waves.check_batches(wave.batches, concurrency)
+        gate = campaign.gate or params["gate"] or {}
+        waves.check_policy(gate)
         check_words(params["accept"])
-        targets = planning.check_targets(params["targets"])
-        if params["meters"] is None:  # otherwise the plan looks at each meter's own version anyway
-            own = [_Said(task_vars["hostvars"], host).get("version") for host in task_vars.get("ansible_play_hosts", ())]
+        targets = planning.check_targets({**(params["targets"] or {}), **campaign.targets})
+        if params["meters"] is None and reviewed is None:  # otherwise the plan looks at each meter's own version anyway
+            own = [Said(task_vars["hostvars"], host).get("version") for host in task_vars.get("ansible_play_hosts", ())]
             for version in own:
                 planning.check_version("metering_version", version)
             if not targets and not any(own):
                 accepted = "a version for at least one model, or metering_version for a meter"
                 raise InputError("metering_targets", params["targets"], accepted, "R-006")
-        return planning.Settings(batches, concurrency, params["strict_matrix"]), targets, load(Path(params["artifacts"]))
+        strict = params["strict_matrix"] if campaign.strict_matrix is None else campaign.strict_matrix
+        kept = {**campaign.raw, "gate": dict(gate), "accept": [*(campaign.accept or params["accept"])]}
+        return planning.Settings(batches, concurrency, strict, campaign.waves, kept), targets, load(Path(params["artifacts"]))
+
+
+def _read(option: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(option, path, f"a file that can be read ({error.__class__.__name__})", "design 4.6") from None
+
+
+def _reviewed(params: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The plan that was reviewed, where one is to be applied."""
+    if not params["plan_file"]:
+        if params["plan_digest"]:
+            raise InputError("metering_plan_digest", params["plan_digest"], "metering_plan_file beside it", "R-116")
+        return None
+    return review.read_plan(_read("metering_plan_file", params["plan_file"]), params["plan_digest"] or "")
+
+
+def _campaign(params: Mapping[str, Any]) -> Campaign:
+    campaign = parse_campaign(_read("metering_campaign_file", params["campaign_file"])) if params["campaign_file"] else Campaign()
+    return replace(campaign, name=campaign.name or params["campaign"])
 
 
 class _Meters:
     """Meters as the plan wants them: what was read, what the inventory says, what the records know."""
 
-    def __init__(self, params: Mapping[str, Any], task_vars: Mapping[str, Any], records: Records) -> None:
-        self._params = params
+    def __init__(
+        self,
+        params: Mapping[str, Any],
+        task_vars: Mapping[str, Any],
+        records: Records,
+        campaign: Campaign,
+        reviewed: Mapping[str, Any] | None,
+    ) -> None:
+        self._params, self._campaign = params, campaign
+        settings = (reviewed or {}).get("campaign") or {}
+        self._accept = settings.get("accept") or campaign.accept or params["accept"]
         self._hostvars = task_vars["hostvars"]
         self._records = records
         self._by_ftp = records.upgraded_by("ftp")
@@ -97,7 +153,7 @@ class _Meters:
         return [self._one(str(host), entry) for host, entry in self._params["meters"].items()]
 
     def _one(self, host: str, entry: Mapping[str, Any]) -> planning.MeterState:
-        said = _Said(self._hostvars, host)
+        said = Said(self._hostvars, host)
         facts = entry.get("facts") or {}
         model, serial = _known(facts.get("model")), _known(facts.get("serial"))
         version = _known((facts.get("firmware") or {}).get("version"))
@@ -105,6 +161,7 @@ class _Meters:
         reserve = said.get("attempts_reserve")
         address = _known((facts.get("network") or {}).get("address")) or str(said.get("host") or said.get("ansible_host", "") or host)
         accept = said.get("accept")
+        opened = self._left_open(host, serial)
         return planning.MeterState(
             host=host,
             address=address,
@@ -114,13 +171,22 @@ class _Meters:
             error_reason="" if entry.get("ok") else str(error.get("reason") or "transport_failed"),
             error="" if entry.get("ok") else str(entry.get("msg") or "the meter could not be read"),
             target=str(said.get("version") or ""),
-            peer_group=str(said.get("gateway") or said.get("peer_group") or "") or None,
-            accept=check_words(accept if accept is not None else self._params["accept"]),
+            peer_group=str(self._campaign.group_of(host) or said.get("gateway") or said.get("peer_group") or "") or None,
+            accept=check_words(accept if accept is not None else self._accept),
             attempts_used=self._attempts(serial, model, version, (said.get("attest") or {}).get("attempts_used")),
             upgraded_by_ftp=serial in self._by_ftp,
             open_attempt=serial in self._open,
+            open_method=opened,
+            hardware=_known(facts.get("hardware_revision")),
             **({} if reserve is None else {"attempts_reserve": int(reserve)}),
         )
+
+    def _left_open(self, host: str, serial: str) -> str:
+        """The method of an attempt that has no end: of the meter that answers, or of the one that last had this name."""
+        attempt = self._records.open_attempt(serial) if serial in self._open else None
+        if attempt is None and not serial and self._open:
+            attempt = self._records.last_attempt_of_host(host)
+        return attempt.method if attempt is not None and attempt.open else ""
 
     def _attempts(self, serial: str, model: str, version: str, attested: Any) -> int | None:
         """Used attempts: from the records, else attested, else unknown (None). Also None where no limit is documented."""
@@ -136,27 +202,17 @@ class _Meters:
         return None if attested is None else int(attested)
 
 
-class _Said:
-    """The few inventory variables that a plan needs, templated only where they hold a template."""
-
-    def __init__(self, hostvars: Any, host: str) -> None:
-        self._hostvars, self._host = hostvars, host
-        self._raw = hostvars.raw_get(host) if host in hostvars else {}
-
-    def get(self, option: str, default: Any = None) -> Any:
-        name = option if option.startswith("ansible_") else f"metering_{option}"
-        value = self._raw.get(name, default) if hasattr(self._raw, "get") else default
-        if isinstance(value, (int, float, type(None))) or (isinstance(value, str) and "{" not in value):
-            return value
-        return self._hostvars[self._host].get(name, default)
-
-
 def _known(value: Any) -> str:
     return "" if value in (None, "unknown") else str(value)
 
 
 def _register(records: Records, campaign: str, plan: Mapping[str, Any]) -> None:
-    """Who is planned, and the outcome of those that need no upgrade or cannot have one."""
+    """Who is planned, and the outcome of those that need no upgrade or cannot have one. Raises InputError for an aborted campaign."""
+    before = {host: row for host, row in records.outcomes(campaign).items() if row["planned"]}
+    verdict = waves.judge(before, (), waves.check_policy(plan["campaign"].get("gate")))
+    if verdict.action == waves.ABORT:
+        accepted = f"another name, because this campaign was aborted: {verdict.text}"
+        raise InputError("metering_campaign", campaign, accepted, "design 4.6")
     entries = [entry for entry in plan["meters"] if entry["state"] != planning.NO_TARGET]
     records.plan_meters(campaign, {entry["host"]: entry["serial"] for entry in entries}, plan["digest"])
     outcomes = {planning.UPGRADE: "planned", planning.CURRENT: "current", planning.BLOCKED: "blocked"}
@@ -169,6 +225,8 @@ def _register(records: Records, campaign: str, plan: Mapping[str, Any]) -> None:
             "text": entry["status"],
         }
         for entry in entries
+        # What this campaign upgraded in an earlier run stays its success, and counts for the gate.
+        if not (entry["state"] == planning.CURRENT and (before.get(entry["host"]) or {}).get("outcome") in ("verified", "verified_late"))
     ]
     records.record_outcomes(campaign, rows)
 

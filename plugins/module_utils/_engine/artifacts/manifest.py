@@ -88,6 +88,11 @@ class Manifest:
         """Versions there are packages of, for this model."""
         return tuple(package.version for package in self.packages if model in package.models)
 
+    def offered(self, model: Model) -> dict[str, list[Version]]:
+        """Versions there are packages of, for this model, by method. Raises InputError for a version that has no order."""
+        own = [package for package in self.packages if model in package.models]
+        return {method: [Version.parse(item.version) for item in own if item.method == method] for method in {item.method for item in own}}
+
     def find(self, model: Model, version: str, method: str) -> Package | None:
         """The package for this model, version and method, if there is one."""
         for package in self.packages:
@@ -212,7 +217,10 @@ def _container_faults(package: Package) -> Iterator[Fault]:
         if item.role == "package" and not item.name.endswith(PACKAGE_ENDING):
             yield Fault("artifact_wrong_type", f"package {package.id}: {item.name} does not end in {PACKAGE_ENDING}")
         elif item.role not in ("package", "signature"):
-            yield Fault("artifact_wrong_type", f"package {package.id}: a file of the role {item.role} does not belong to the method {package.method}")
+            yield Fault(
+                "artifact_wrong_type",
+                f"package {package.id}: a file of the role {item.role} does not belong to the method {package.method}",
+            )
 
 
 def _firmware_name_faults(package: Package, name: str) -> Iterator[Fault]:
@@ -220,7 +228,9 @@ def _firmware_name_faults(package: Package, name: str) -> Iterator[Fault]:
         model, version = ftp_files.parse_fwa_name(name)
     except InputError:
         wrong_type = not name.lower().endswith(".fwa")
-        yield Fault("artifact_wrong_type" if wrong_type else "artifact_renamed", f"package {package.id}: {name} is not named like PM5xxx_vX.Y.Z.fwa")
+        yield Fault(
+            "artifact_wrong_type" if wrong_type else "artifact_renamed", f"package {package.id}: {name} is not named like PM5xxx_vX.Y.Z.fwa"
+        )
         return
     if package.models != (model,):
         names = ", ".join(item.name for item in package.models)

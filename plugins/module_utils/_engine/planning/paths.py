@@ -7,7 +7,7 @@ A search over the matrix and nothing else: fewest hops first, then the highest i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, permutations
 
@@ -58,11 +58,13 @@ def plan_path(
     strict_matrix: bool = False,
     allow_downgrade: bool = False,
     rows: Sequence[Row] = matrix.ROWS,
+    offered: Mapping[str, Sequence[Version]] | None = None,
 ) -> PathResult:
     """The path of one meter.
 
     ``available`` are the versions there are packages of: intermediates must be among them when the list is not empty, the
-    target need not. ``strict_matrix`` takes only the sources that the text names (G-01). Versions of an MCS301 are
+    target need not. ``offered`` says the same by method; a chain with a package for every hop goes before a shorter one without.
+    ``strict_matrix`` takes only the sources that the text names (G-01). Versions of an MCS301 are
     identifiers (text) without an order; for every other family they are ``Version``. Raises InputError on a mix of both.
     """
     own = rows_for(model, tuple(rows))
@@ -75,7 +77,9 @@ def plan_path(
     usable = tuple(row for row in own if row.supported)
     if target < source:
         return _downgrade(model, usable, source, target, strict_matrix, allow_downgrade)
-    found = _search(usable, source, target, tuple(available), strict_matrix)
+    found = (_search(usable, source, target, tuple(available), strict_matrix, offered) if offered else None) or _search(
+        usable, source, target, tuple(available), strict_matrix
+    )
     if found is not None:
         hops = _hops(model, found, source, target)
         return PathResult(True, "", hops, f"{source} to {target}: {_chain_text(hops)}")
@@ -92,10 +96,15 @@ class _Chain:
     picks: tuple[Version | None, ...]
 
 
-def _search(rows: Sequence[Row], source: Version, target: Version, available: tuple[Version, ...], strict: bool) -> _Chain | None:
+_Offered = Mapping[str, Sequence[Version]] | None
+
+
+def _search(
+    rows: Sequence[Row], source: Version, target: Version, available: tuple[Version, ...], strict: bool, offered: _Offered = None
+) -> _Chain | None:
     """The best chain of the smallest length. A row never helps twice: its first use could go to where the last use goes."""
     for length in range(1, len(rows) + 1):
-        chains = (_chain(order, source, target, available, strict) for order in permutations(rows, length))
+        chains = (_chain(order, source, target, available, strict, offered) for order in permutations(rows, length))
         best = max((chain for chain in chains if chain is not None), key=_height, default=None)
         if best is not None:
             return best
@@ -108,15 +117,19 @@ def _height(chain: _Chain) -> tuple[tuple[int, Version], ...]:
     return tuple((0, end) if end is not None else (1, Version(0, 0, 0)) for end in ends)
 
 
-def _chain(order: tuple[Row, ...], source: Version, target: Version, available: tuple[Version, ...], strict: bool) -> _Chain | None:
+def _chain(
+    order: tuple[Row, ...], source: Version, target: Version, available: tuple[Version, ...], strict: bool, offered: _Offered = None
+) -> _Chain | None:
     if source not in order[0].sources(strict) or target not in order[-1].target:
+        return None
+    if offered is not None and target not in offered.get(order[-1].method, ()):
         return None
     ranges = _intermediates(order, source, target, strict)
     if ranges is None:
         return None
     if not available:
         return _Chain(order, ranges, tuple(None for dummy in ranges))
-    picks = _pick(order, ranges, available, strict)
+    picks = _pick(order, ranges, available, strict, offered)
     return None if picks is None else _Chain(order, ranges, picks)
 
 
@@ -147,13 +160,16 @@ def _capped(ranges: list[Band]) -> tuple[Band, ...] | None:
     return tuple(ranges)
 
 
-def _pick(order: tuple[Row, ...], ranges: tuple[Band, ...], available: tuple[Version, ...], strict: bool) -> tuple[Version, ...] | None:
+def _pick(
+    order: tuple[Row, ...], ranges: tuple[Band, ...], available: tuple[Version, ...], strict: bool, offered: _Offered = None
+) -> tuple[Version, ...] | None:
     """The highest version on offer for each intermediate, the first one first; None when one has none."""
     if not ranges:
         return ()
-    for candidate in sorted({item for item in available if item in ranges[0] and item in order[1].sources(strict)}, reverse=True):
+    own = available if offered is None else [item for item in available if item in offered.get(order[0].method, ())]
+    for candidate in sorted({item for item in own if item in ranges[0] and item in order[1].sources(strict)}, reverse=True):
         above = tuple(item for item in available if item > candidate)
-        rest = _pick(order[1:], ranges[1:], above, strict)
+        rest = _pick(order[1:], ranges[1:], above, strict, offered)
         if rest is not None:
             return (candidate, *rest)
     return None

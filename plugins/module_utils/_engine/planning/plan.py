@@ -14,16 +14,17 @@ from ..base.errors import InputError
 from ..catalogue import constants
 from ..catalogue.limits import attempt_limit
 from ..catalogue.models import Model, find_model
-from ..catalogue.versions import Version
+from ..catalogue.versions import Dotted, Version
 from .paths import Hop, plan_path
-from .waves import check_concurrency, cut_batches
+from .retries import retry_table
+from .waves import Wave, assign_waves, check_concurrency, cut_batches, spread
 
-FORMAT = 1
+FORMAT = 2
 UPGRADE, CURRENT, BLOCKED, NO_TARGET = "upgrade", "current", "blocked", "no_target"
 #: The words of the vendor's tool for a meter that can be upgraded (R-110).
 APPLICABLE = "Firmware upgrade applicable"
-#: Methods this release can run; a path that begins with another one is shown and blocked.
-METHODS = ("ftp",)
+#: Methods this release can run, in the order of the rolling passes; a path with another one is shown and blocked.
+METHODS = ("ftp", "tool", "web")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class MeterState:
     attempts_reserve: int = field(default_factory=lambda: constants.ATTEMPTS_RESERVE_DEFAULT.number)
     upgraded_by_ftp: bool = False
     open_attempt: bool = False
+    open_method: str = ""
+    hardware: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,20 @@ class PackageInfo:
     version: str
     method: str
     size: int = 0
+    id: str = ""
+    digest: str = ""
+    tool_version: str = ""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a rollout is cut and read."""
+    """How a rollout is cut and read. ``campaign`` is what the campaign file says beside, kept in the plan as it is."""
 
     batches: tuple[int | str, ...] = (1,)
     concurrency: int = 1
     strict_matrix: bool = False
+    waves: tuple[Wave, ...] = ()
+    campaign: Mapping[str, Any] = field(default_factory=dict)
 
 
 def check_targets(targets: Mapping[str, Any] | None) -> dict[str, str]:
@@ -96,26 +104,74 @@ def build_plan(
     by_model = check_targets(targets)
     entries = [_entry(meter, by_model, packages, settings.strict_matrix) for meter in meters]
     # Meters that the plan sees no obstacle for go first, so that the canary is a fair test of the firmware.
-    clear = [entry["host"] for entry in entries if entry["state"] == UPGRADE and not entry["obstacles"]]
+    hardware = {meter.host: meter.hardware for meter in meters}
+    clear = spread([entry["host"] for entry in entries if entry["state"] == UPGRADE and not entry["obstacles"]], hardware)
     doubtful = [entry["host"] for entry in entries if entry["state"] == UPGRADE and entry["obstacles"]]
+    waves = assign_waves([*clear, *doubtful], settings.waves)
     peers = {meter.host: meter.peer_group for meter in meters}
-    batches = cut_batches(clear + doubtful, settings.batches, concurrency, peers)
-    number = {host: index for index, batch in enumerate(batches, start=1) for host in batch}
-    for entry in entries:
-        entry["batch"] = number.get(entry["host"])
+    passes = _passes(entries, waves, settings, packages, peers)
     plan: dict[str, Any] = {
         "format": FORMAT,
         "targets": by_model,
         "concurrency": concurrency,
-        "concurrency_note": f"no document gives a number for {', '.join(METHODS)}: {concurrency} at a time is the operator's choice (G-18)",
+        "concurrency_note": f"no document gives a number for ftp and web: {concurrency} at a time is the operator's choice (G-18)",
         "meters": entries,
-        "batches": [list(batch) for batch in batches],
+        "waves": [{**wave.as_dict(), "meters": list(hosts)} for wave, hosts in waves],
+        "passes": passes,
+        "batches": [batch["meters"] for one in passes for batch in one["batches"]],
         "needed_accept": sorted({word for entry in entries if entry["state"] == UPGRADE for word in entry["needed_accept"]}),
         "missing_accept": sorted({word for entry in entries if entry["state"] == UPGRADE for word in entry["missing_accept"]}),
         "counts": {state: sum(1 for entry in entries if entry["state"] == state) for state in (UPGRADE, CURRENT, BLOCKED, NO_TARGET)},
-        "estimate": _estimate(len(batches)),
+        "estimate": estimate(passes),
+        "retries": retry_table(),
+        "deadlines": _deadlines(),
+        "campaign": dict(settings.campaign),
     }
+    number(entries, passes)
     return {**plan, "digest": plan_digest(plan)}
+
+
+def _passes(
+    entries: Sequence[dict[str, Any]],
+    waves: Sequence[tuple[Wave, tuple[str, ...]]],
+    settings: Settings,
+    packages: Sequence[PackageInfo],
+    peers: Mapping[str, str | None],
+) -> list[dict[str, Any]]:
+    """One rolling pass for each method that is needed: its batches, wave by wave, under its own cap."""
+    by_host = {entry["host"]: entry for entry in entries}
+    passes = []
+    for method in METHODS:
+        cap, note = _cap(method, entries, packages, settings.concurrency)
+        batches: list[dict[str, Any]] = []
+        for wave, hosts in waves:
+            own = [host for host in hosts if method in by_host[host]["passes"]]
+            sizes = tuple(size if isinstance(size, str) else min(size, cap) for size in wave.batches or settings.batches)
+            batches += [{"wave": wave.name, "meters": list(batch)} for batch in cut_batches(own, sizes, cap, peers)]
+        if batches:
+            passes.append({"method": method, "cap": cap, "cap_note": note, "batches": batches})
+    return passes
+
+
+def _cap(method: str, entries: Sequence[Mapping[str, Any]], packages: Sequence[PackageInfo], concurrency: int) -> tuple[int, str]:
+    """Meters at a time in the pass of one method: the tool's own limit is documented, the others are not (R-083, R-084, G-18)."""
+    if method != "tool":
+        return concurrency, f"no document gives a number for {method}: the operator's choice (G-18)"
+    used = {hop["artifact"] for entry in entries for hop in entry["hops"] if hop["method"] == method}
+    versions = [item.tool_version for item in packages if item.method == method and item.id in used]
+    caps = [int(constants.tool_cap(Dotted.parse(text)).number) if text else int(constants.TOOL_CAP_SINGLE.number) for text in versions]
+    documented = min(caps, default=int(constants.TOOL_CAP_SINGLE.number))
+    return min(documented, concurrency), f"the tool takes {documented} at a time (R-083, R-084), metering_concurrency {concurrency}"
+
+
+def number(entries: Sequence[dict[str, Any]], passes: Sequence[Mapping[str, Any]]) -> None:
+    """Write into each entry the number of its first batch, counted over all passes."""
+    first: dict[str, int] = {}
+    for place, batch in enumerate((batch for one in passes for batch in one["batches"]), start=1):
+        for host in batch["meters"]:
+            first.setdefault(host, place)
+    for entry in entries:
+        entry["batch"] = first.get(entry["host"])
 
 
 def plan_digest(plan: Mapping[str, Any]) -> str:
@@ -142,6 +198,25 @@ def table(plan: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
+def notes(plan: Mapping[str, Any]) -> list[str]:
+    """Lines under the table: reason, passes, waves, times."""
+    reason = plan["campaign"].get("reason") or {}
+    advised = ", ".join([*reason.get("advisories", ()), *reason.get("controls", ())])
+    lines = (
+        [f"Reason: {reason['kind']}" + (f" ({advised})" if advised else "") + (f": {reason['text']}" if reason.get("text") else "")]
+        if reason
+        else []
+    )
+    for one in plan["passes"]:
+        times = plan["estimate"]["by_method"][one["method"]]
+        least, most = (times[key] // 60 for key in ("at_least_seconds", "at_most_seconds"))
+        sizes = ", ".join(str(len(batch["meters"])) for batch in one["batches"])
+        lines.append(f"Pass {one['method']}: batches of {sizes}, at most {one['cap']} at a time, {least} to {most} minutes")
+    if len(plan["waves"]) > 1:
+        lines.append("Waves: " + ", ".join(f"{wave['name']} {len(wave['meters'])}" for wave in plan["waves"]))
+    return lines
+
+
 def _entry(meter: MeterState, targets: Mapping[str, str], packages: Sequence[PackageInfo], strict: bool) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "host": meter.host,
@@ -151,6 +226,8 @@ def _entry(meter: MeterState, targets: Mapping[str, str], packages: Sequence[Pac
         "version": meter.version,
         "target": meter.target,
         "hops": [],
+        "passes": [],
+        "expect": {},
         "needed_accept": [],
         "missing_accept": [],
         "attempts": {"limit": None, "used": None, "remaining": None, "remaining_after": None},
@@ -158,6 +235,10 @@ def _entry(meter: MeterState, targets: Mapping[str, str], packages: Sequence[Pac
         "obstacles": [],
         "batch": None,
     }
+    if (meter.error or meter.error_reason) and meter.open_method:
+        entry["passes"] = [meter.open_method]
+        entry["target"] = meter.target or targets.get(meter.model, "")
+        return _end(entry, UPGRADE, "", "does not answer, and its last upgrade has no recorded end: it is looked at again")
     if meter.error or meter.error_reason:
         return _end(entry, BLOCKED, meter.error_reason or "transport_failed", meter.error or "the meter could not be read")
     try:
@@ -185,23 +266,32 @@ def _with_path(
 ) -> dict[str, Any]:
     own = [package for package in packages if model.name in package.models]
     available = [Version.parse(package.version) for package in own]
-    path = plan_path(model, source, target, available, strict, "downgrade" in meter.accept)
+    offered = {method: [Version.parse(item.version) for item in own if item.method == method] for method in {item.method for item in own}}
+    path = plan_path(model, source, target, available, strict, "downgrade" in meter.accept, offered=offered)
     if not path.supported:
         return _end(entry, BLOCKED, path.reason, path.text)
-    if not path.hops and meter.open_attempt:
+    opened = [meter.open_method or METHODS[0]] if meter.open_attempt else []
+    if not path.hops and opened:
+        entry["passes"] = opened
         return _end(entry, UPGRADE, "", f"at {target}; an interrupted upgrade has no recorded end yet and is ended by a fresh look")
     if not path.hops:
         return _end(entry, CURRENT, "", f"already at {target}")
     entry["hops"] = [_hop(hop) for hop in path.hops]
-    hop = path.hops[0]
-    if hop.method not in METHODS:
-        return _end(entry, BLOCKED, "method_not_available", f"row {hop.row} needs the method {hop.method}, which this release does not run")
-    package = next((item for item in own if item.method == hop.method and item.version == str(hop.target)), None)
-    if package is None:
-        return _end(
-            entry, BLOCKED, "artifact_missing", f"no package for {model.name} {hop.target or ''} by {hop.method} is in the artifact folder"
-        )
-    entry["bytes_to_send"] = package.size
+    for hop, shown in zip(path.hops, entry["hops"], strict=True):
+        if hop.method not in METHODS:
+            return _end(
+                entry, BLOCKED, "method_not_available", f"row {hop.row} needs the method {hop.method}, which this release does not run"
+            )
+        package = next((item for item in own if item.method == hop.method and item.version == str(hop.target)), None)
+        if package is None:
+            wanted = hop.target or hop.target_range
+            return _end(
+                entry, BLOCKED, "artifact_missing", f"no package for {model.name} {wanted} by {hop.method} is in the artifact folder"
+            )
+        shown.update(artifact=package.id, digest=package.digest)
+        entry["bytes_to_send"] += package.size
+    entry["passes"] = list(dict.fromkeys([*opened, *(hop.method for hop in path.hops)]))
+    entry["expect"] = {hop["method"]: _expect(meter.serial, hop) for hop in entry["hops"]}
     _judge_accept(entry, meter, path.hops)
     _judge_attempts(entry, meter, model, source)
     if not meter.serial:
@@ -223,7 +313,8 @@ def _judge_attempts(entry: dict[str, Any], meter: MeterState, model: Model, sour
         return
     used = meter.attempts_used
     remaining = None if used is None else max(0, limit.limit - used)
-    after = None if remaining is None else max(0, remaining - 1)
+    cost = max(1, sum(1 for hop in entry["hops"] if hop["attempts_limit"] is not None))
+    after = None if remaining is None else max(0, remaining - cost)
     entry["attempts"] = {"limit": limit.limit, "used": used, "remaining": remaining, "remaining_after": after}
     if remaining is None:
         entry["obstacles"].append(
@@ -231,7 +322,7 @@ def _judge_attempts(entry: dict[str, Any], meter: MeterState, model: Model, sour
         )
     elif remaining == 0:
         entry["obstacles"].append({"reason": "attempts_exhausted", "text": f"all {limit.limit} attempts are used"})
-    elif remaining - 1 < meter.attempts_reserve:
+    elif remaining - cost < meter.attempts_reserve:
         text = f"{used} of {limit.limit} attempts are used and {meter.attempts_reserve} must stay in reserve"
         entry["obstacles"].append({"reason": "attempts_reserve", "text": text})
 
@@ -245,8 +336,16 @@ def _hop(hop: Hop) -> dict[str, Any]:
         "target_range": str(hop.target_range),
         "reversible": hop.reversible,
         "attempts_limit": hop.attempts_limit,
+        "artifact": "",
+        "digest": "",
         "notes": list(hop.notes),
     }
+
+
+def _expect(serial: str, hop: Mapping[str, Any]) -> dict[str, Any]:
+    """What must still hold right before a hop; anything else makes the plan stale for this meter (R-116)."""
+    found: dict[str, Any] = {"serial": serial, "versions": [hop["source"]] if hop["source"] else [], "artifact": hop["digest"]}
+    return {key: value for key, value in found.items() if value}
 
 
 def _end(entry: dict[str, Any], state: str, reason: str, status: str) -> dict[str, Any]:
@@ -254,8 +353,42 @@ def _end(entry: dict[str, Any], state: str, reason: str, status: str) -> dict[st
     return entry
 
 
-def _estimate(batches: int) -> dict[str, Any]:
-    """Bounds in seconds from the documented waits: batches go one after another, each with its settle time (R-064, R-089)."""
-    least = constants.CARD_RESET_MIN.number + constants.SETTLE.number
-    most = constants.HARD_TIMEOUT.number + constants.SETTLE.number
-    return {"batches": batches, "at_least_seconds": batches * least, "at_most_seconds": batches * most}
+def estimate(passes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Bounds in seconds from the documented waits: batches go one after another, each with its settle time (R-064, R-089, R-142)."""
+    by_method = {
+        one["method"]: {"batches": len(one["batches"]), **dict(zip(("at_least_seconds", "at_most_seconds"), _bounds(one), strict=True))}
+        for one in passes
+    }
+    return {
+        "batches": sum(item["batches"] for item in by_method.values()),
+        "at_least_seconds": sum(item["at_least_seconds"] for item in by_method.values()),
+        "at_most_seconds": sum(item["at_most_seconds"] for item in by_method.values()),
+        "by_method": by_method,
+    }
+
+
+def _bounds(one: Mapping[str, Any]) -> tuple[int, int]:
+    least, most = batch_seconds(one["method"])
+    return len(one["batches"]) * least, len(one["batches"]) * most
+
+
+def batch_seconds(method: str) -> tuple[int, int]:
+    """Shortest and longest documented time of one batch, in seconds, its settle time included."""
+    documented = constants.CARD_RESET_MIN if method == "ftp" else constants.EXPECTED_DURATION
+    most = constants.TOOL_DEADLINE if method == "tool" else constants.HARD_TIMEOUT
+    return int(documented.number + constants.SETTLE.number), int(most.number + constants.SETTLE.number)
+
+
+def _deadlines() -> dict[str, int]:
+    """After how many seconds each state of a meter ends by itself; nothing waits for ever (F-01, R-064, R-142, R-149)."""
+    silent = constants.CARD_RESET.number + constants.LATE_GRACE.number
+    return {
+        "leased": int(constants.LEASE_WAIT.number),
+        "in_progress": int(constants.HARD_TIMEOUT.number),
+        "stalled": int(constants.STALL.number + constants.STALL_NO_PROGRESS.number),
+        "restarting": int(silent),
+        "not_responding": int(constants.PARKED_LOOK.number),
+        "failed_retryable": int(constants.RETRY_HOLD.number),
+        "handed_over": int(constants.HANDOVER_HOLD.number),
+        "settling": int(constants.SETTLE.number),
+    }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
-"""Batches and gates (design 4.6): who goes together, and whether the next batch may start. Pure."""
+"""Batches and gates (design 4.6): who goes first, who goes together, and whether the next batch may start. Pure."""
 
 from __future__ import annotations
 
@@ -94,6 +94,67 @@ def _fill(waiting: Sequence[str], size: int, groups: Mapping[str, str | None]) -
         if len(batch) == size:
             break
     return tuple(batch)
+
+
+# -- waves --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Wave:
+    """One step of a campaign: ``hosts`` by name, or ``size`` (a number or a percentage of all), or whoever is left.
+
+    ``soak`` is in meter seconds, spent after the wave's last batch and before its meters are read again (F-36).
+    """
+
+    name: str = "all"
+    size: int | str | None = None
+    hosts: tuple[str, ...] = ()
+    batches: tuple[int | str, ...] = ()
+    gate: Mapping[str, Any] = field(default_factory=dict)
+    soak: float = 0.0
+    on_success: str = ADVANCE
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for the plan."""
+        return {
+            "name": self.name,
+            "batches": list(self.batches),
+            "gate": dict(self.gate),
+            "soak": self.soak,
+            "on_success": self.on_success,
+        }
+
+
+def assign_waves(hosts: Sequence[str], waves: Sequence[Wave]) -> list[tuple[Wave, tuple[str, ...]]]:
+    """Each host in exactly one wave, in the order of ``hosts``. Named hosts are kept for their wave; a wave may be empty.
+
+    Hosts that no wave takes go into a last one named ``rest``, under the rules of the campaign.
+    """
+    named = {host for wave in waves for host in wave.hosts}
+    left = [host for host in dict.fromkeys(hosts) if host not in named]
+    total = len(left) + sum(1 for host in dict.fromkeys(hosts) if host in named)
+    present = set(hosts)
+    assigned: list[tuple[Wave, tuple[str, ...]]] = []
+    for wave in waves:
+        if wave.hosts:
+            taken = [host for host in dict.fromkeys(wave.hosts) if host in present]
+            present -= set(taken)
+        else:
+            taken = left[: len(left) if wave.size is None else _resolve(wave.size, total, max(total, 1))]
+            left = left[len(taken) :]
+        assigned.append((wave, tuple(taken)))
+    if left:
+        assigned.append((Wave("rest" if waves else "all"), tuple(left)))
+    return assigned
+
+
+def spread(hosts: Sequence[str], kinds: Mapping[str, str]) -> list[str]:
+    """The hosts so that each kind of hardware comes early: a canary of one hardware batch proves nothing of another (F-36)."""
+    queues: dict[str, list[str]] = {}
+    for host in hosts:
+        queues.setdefault(kinds.get(host, ""), []).append(host)
+    longest = max((len(queue) for queue in queues.values()), default=0)
+    return [queue[place] for place in range(longest) for queue in queues.values() if place < len(queue)]
 
 
 # -- gate ---------------------------------------------------------------------------------------------------------
