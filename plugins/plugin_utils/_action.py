@@ -24,6 +24,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.base.erro
     MeteringError,
 )
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.redaction import MASK, Redactor
+from ansible_collections.gridops.metering.plugins.module_utils._engine.records.postgres import masked, password_of
 from ansible_collections.gridops.metering.plugins.module_utils._errors import describe_error, internal_error
 from ansible_collections.gridops.metering.plugins.module_utils._sealed import SEALED_OPTIONS, seal, secrets_in
 
@@ -171,7 +172,7 @@ class MeterAction(ActionBase):
         return validator
 
     def _learn_secrets(self, params: Mapping[str, Any]) -> None:
-        for secret in secrets_in(params):
+        for secret in [*secrets_in(params), password_of(params.get("records"))]:
             self.redactor.add(secret)
         for name, spec in self.ARGUMENT_SPEC.items():
             if spec.get("no_log") and isinstance(params.get(name), str):
@@ -202,6 +203,8 @@ class MeterAction(ActionBase):
         result.setdefault("changed", False)
         cleaned: dict[str, Any] = self.redactor.clean(result) if self.CLEAN_RESULT else result
         shown = {name: MASK if self._hidden(name) and value is not None else value for name, value in params.items()}
+        if isinstance(shown.get("records"), str):
+            shown["records"] = masked(shown["records"])
         cleaned["invocation"] = {"module_args": self.redactor.clean(shown)}
         return cleaned
 

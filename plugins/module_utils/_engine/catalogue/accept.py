@@ -38,6 +38,7 @@ WORDS: dict[str, Word] = {
             "irreversible_not_accepted",
             ("R-010", "R-017", "R-021", "R-173", "R-245"),
         ),
+        Word("ledger_rebaseline", "the broken journal of a campaign is taken as it is", "ledger_untrusted", ("own",)),
         Word("legally_relevant", "the part that is under legal metrology changes", "legally_relevant_not_accepted", ("R-214",)),
         Word("loses_dlf3000", "the DLF3000 software can no longer upgrade the meter afterwards", "dlf3000_loss_not_accepted", ("R-041",)),
         Word("unverified_profile", "the profile that drives the meter was never verified on a real one", "unverified_profile", ("G-02",)),

@@ -160,7 +160,7 @@ _ATTEMPTS = (
     _R(
         "ledger_untrusted",
         "the records cannot be read or their chain is broken",
-        "Restore the records from a backup or attest the counts anew; nothing is started without them.",
+        "Restore the records from a backup. To go on with a broken journal, run meter_records with ledger_rebaseline in accept; it is written down.",
         ("R-043", "R-297"),
     ),
 )

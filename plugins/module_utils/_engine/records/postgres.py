@@ -8,26 +8,30 @@ Writers go one after another by one advisory lock, as they do with a SQLite file
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib
 import platform
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from ..base.errors import DependencyError, InputError
 from .database import BUSY_SECONDS, Transaction
 from .errors import RecordsError
 
-try:
-    import psycopg
-    from psycopg.conninfo import conninfo_to_dict
-except ImportError as exc:
-    MISSING = exc.name
-else:
-    MISSING = None
-
 _CONNECT_SECONDS = 10
 _LOCK = 0x6772_6964_6F70_7301  # one number of our own for the advisory lock
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+@functools.cache
+def _driver() -> Any:
+    """psycopg, loaded when a URL is used for the first time: it takes nearly half a second, which the file store shall not cost."""
+    try:
+        return importlib.import_module("psycopg")
+    except ImportError as exc:
+        raise DependencyError(exc.name or "psycopg", platform.node(), "records in PostgreSQL") from None
 
 
 class PostgresTransaction(Transaction):
@@ -67,11 +71,10 @@ class PostgresDatabase:
         shown = masked(url)
         if not url.startswith(("postgresql://", "postgres://")):
             raise InputError("records", shown, "the path of a SQLite file, or a URL that begins with postgresql://", "design 4.5")
-        if MISSING is not None:
-            raise DependencyError(MISSING, platform.node(), "records in PostgreSQL")
+        driver = _driver()
         try:
-            conninfo_to_dict(url)
-        except psycopg.Error:
+            driver.conninfo.conninfo_to_dict(url)
+        except driver.Error:
             raise InputError("records", shown, "a URL such as postgresql://user@host/database", "design 4.5") from None
         self._url, self._busy, self._shown = url, busy_seconds, shown
 
@@ -100,25 +103,27 @@ class PostgresDatabase:
     @contextlib.contextmanager
     def _session(self, begin: str) -> Iterator[PostgresTransaction]:
         connection: Any = None
+        driver = _driver()
         try:
             # A connection for each transaction: workers are forks, and none may inherit an open one.
-            connection = psycopg.connect(self._url, autocommit=True, connect_timeout=_CONNECT_SECONDS)
+            connection = driver.connect(self._url, autocommit=True, connect_timeout=_CONNECT_SECONDS)
             connection.execute(begin)
             connection.execute(f"SET LOCAL lock_timeout = '{int(self._busy * 1000)}ms'")
             yield PostgresTransaction(connection)
             connection.execute("COMMIT")
-        except psycopg.Error as error:
+        except driver.Error as error:
             raise self._sentence(error) from None
         finally:
             if connection is not None:
                 connection.close()  # an open transaction is rolled back by this
 
     def _sentence(self, error: Exception) -> RecordsError:
-        if isinstance(error, psycopg.errors.LockNotAvailable):
+        errors = _driver().errors
+        if isinstance(error, errors.LockNotAvailable):
             return RecordsError(f"the ledger {self._shown} was locked by another process for {self._busy:g} s", "ledger_unreachable")
-        if isinstance(error, psycopg.errors.IntegrityError):
+        if isinstance(error, errors.IntegrityError):
             return RecordsError(f"the ledger {self._shown} refused a record that contradicts another one ({type(error).__name__})")
-        if isinstance(error, (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)):
+        if isinstance(error, (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction)):
             return RecordsError(f"the ledger {self._shown} cannot be written by this user", "ledger_unreachable")
         said = " ".join(str(error).split())[:200]
         return RecordsError(f"the ledger {self._shown} cannot be used ({_without_password(said, self._url)})", "ledger_unreachable")
@@ -130,14 +135,16 @@ def masked(url: str) -> str:
     return re.sub(r"(?i)(password=)[^&\s]*", r"\1********", hidden)
 
 
-def password_of(url: str | None) -> str | None:
-    """The password in a records URL, to be masked wherever a task shows something."""
-    if not url or "://" not in url or MISSING is not None:
+def password_of(url: object) -> str | None:
+    """The password in a records URL, to be masked wherever a task shows something; None in whatever is no such URL."""
+    if not isinstance(url, str) or "://" not in url:
         return None
     try:
-        return str(conninfo_to_dict(url).get("password") or "") or None
-    except psycopg.Error:
+        parts = urlsplit(url)
+        found = parts.password or parse_qs(parts.query).get("password", [""])[0]
+    except ValueError:
         return None
+    return unquote(found) or None
 
 
 def _without_password(text: str, url: str) -> str:
