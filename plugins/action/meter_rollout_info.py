@@ -247,7 +247,7 @@ def _rows(outcomes: Outcomes, plan: Mapping[str, Any]) -> list[dict[str, str]]:
     order = [*(host for host in planned if host in outcomes), *(host for host in outcomes if host not in planned)]
     for host, row in ((host, outcomes[host]) for host in order):
         entry, detail = planned.get(host, {}), row["detail"] or {}
-        before = (detail.get("before") or {}).get("version") or entry.get("version")
+        before = entry.get("version") or (detail.get("before") or {}).get("version")
         after = (detail.get("after") or {}).get("version") or (before if row["outcome"] == "current" else None)
         rows.append(
             {
