@@ -2,7 +2,8 @@
 # Copyright: (c) 2026, The gridops.metering authors
 """A real PostgreSQL for the tests: from Debian's packages, on a free port of the loopback, with a password, gone with its parent.
 
-PostgreSQL refuses to run as root, so it runs as Debian's user ``postgres`` then. It is stopped by its process id.
+PostgreSQL refuses to run as root, so it runs as Debian's user ``postgres`` then. It is stopped by its process id. Its logins are
+plain passwords on the loopback: simulated time runs fast, and so do the logins of who waits for a lease.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def postgres_server(durable: bool = False) -> Iterator[PostgresServer]:
             user = pwd.getpwnam("postgres")
             for path in (folder, secret):
                 os.chown(path, user.pw_uid, user.pw_gid)
-        options = ["-U", USER, "-A", "scram-sha-256", f"--pwfile={secret}", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+        options = ["-U", USER, "-A", "password", f"--pwfile={secret}", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
         command = [*_as_server_user(), _program("initdb"), "-D", str(folder / "data"), *options]
         subprocess.run(command, check=True, cwd=folder, capture_output=True)
         server.start()

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""One campaign, two control processes, one ledger in PostgreSQL, and one of the two dies in mid-batch (F-23, F-24, design 4.5)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[1]
+for folder in (TESTS / "integration", TESTS / "faults", TESTS / "simulator", TESTS / "tools"):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+from faultlab.invariants import WRITES, check_invariants  # noqa: E402
+from faultlab.lab import until  # noqa: E402
+from runnerkit import SharedLab  # noqa: E402
+
+CAMPAIGN = "two"
+CAP = 10
+METERS = [f"m{number:02}" for number in range(1, 41)]
+
+
+@pytest.fixture
+def shared(artifacts: Path, tmp_path: Path, postgres: Any) -> Iterator[SharedLab]:
+    lab = SharedLab(artifacts, tmp_path, postgres.url())
+    try:
+        yield lab
+    finally:
+        lab.down()
+
+
+def settings(lab: SharedLab) -> dict[str, Any]:
+    """What both processes are told. Who finds no free place waits for one."""
+    return {
+        "metering_artifacts": str(lab.artifacts),
+        "metering_targets": {"PM5560": "2.9.9"},
+        "metering_campaign": CAMPAIGN,
+        "metering_accept": ["loses_dlf3000"],
+        "metering_rollout_batches": [CAP],
+        "metering_concurrency": CAP,
+        "metering_timing": {"clock_factor": lab.factor, "lease_wait": 60 * lab.factor},
+    }
+
+
+@pytest.mark.needs_debian("postgresql")
+@pytest.mark.requirement("F-23", "F-24", "G-18", "R-084", "R-086", "R-089", "R-117")
+@pytest.mark.requirement("I-a", "I-b", "I-c", "I-d", "I-e", "I-f", "I-g", "I-h", "I-i", "I-j")
+def test_one_campaign_over_two_control_processes(shared: SharedLab) -> None:
+    shared.up(*[{"name": name} for name in METERS], factor=60, defaults={"attest": {"management_zone": "lab"}})
+    given = settings(shared)
+    one = shared.runner("one", "meters[0:19]", **given)
+    two = shared.runner("two", "meters[20:39]", **given)
+
+    # Two dies in its first batch: some meters work, some are copied to, some wait for a place.
+    until(lambda: sum(1 for name in METERS[20:30] if shared.events(name, "silence_begin")) >= 2, 60, lambda: two.text[-3000:])
+    two.kill()
+    assert not [name for name in METERS[30:] if shared.events(name, *WRITES)], "its second batch was not touched"
+    shared.age_leases(two)
+    rest = shared.runner("rest", "meters[20:39]", **given)
+    assert one.wait() == 0, one.text[-5000:]
+    assert rest.wait() == 0, rest.text[-5000:]
+    assert all(len(shared.events(name, "trigger_accepted")) == 1 for name in METERS)
+    assert shared.fleet.peaks()["in_progress_max"] > CAP // 2, "they did work at the same time"
+
+    before = shared.fleet.events()[-1]["seq"]
+    again = shared.runner("again", "meters", **given)
+    assert again.wait() == 0, again.text[-5000:]
+    assert not [event for event in shared.fleet.events(after=before) if event["kind"] in WRITES]
+    outcomes = again.outcomes()
+    assert outcomes.keys() == set(METERS) and set(outcomes.values()) <= {"verified", "verified_late", "current"}, outcomes
+    check_invariants(shared, METERS, cap=CAP, campaign=CAMPAIGN)
