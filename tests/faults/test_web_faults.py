@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,9 +49,10 @@ WORKING: dict[str, tuple[dict[str, Any], tuple[str, str]]] = {
 @pytest.mark.requirement(
     "F-01", "F-04", "F-05", "F-06", "F-14", "F-16", "F-20", "F-37", "R-142", "R-143", "R-149", "R-150", "G-07", "G-08", "I-b", "I-c",
 )  # fmt: skip
-@pytest.mark.parametrize("surface", ["a", "b"])
-def test_while_the_meter_works(lab: Lab, surface: str) -> None:
-    lab.up_web(*({"name": name, "faults": faults} for name, (faults, dummy) in WORKING.items()), factor=150, surface=surface)
+def test_while_the_meter_works(lab: Lab) -> None:
+    """Each second meter speaks the other surface."""
+    meters = [{"name": name, "faults": faults, "surface": "ab"[n % 2]} for n, (name, (faults, dummy)) in enumerate(WORKING.items())]
+    lab.up_web(*meters, factor=150)
     results = judged(lab, lab.run(**OPTIONS), {name: end for name, (dummy, end) in WORKING.items()})
     assert len(lab.events("cut", "web_upload_incomplete")) == 1 and len(lab.events("cut", "web_upload")) == 1
     assert "stalled" not in states(results["slow"]), "a slow meter that goes on is not stalled (F-05)"
@@ -185,6 +188,34 @@ def test_silent_meters_are_parked_and_looked_at_again(lab: Lab) -> None:
     check_invariants(lab, ["m01", "m02", "m03"], cap=10)
 
 
+@pytest.mark.requirement("R-147", "R-148")
+def test_a_package_refused_at_the_upload_may_be_tried_again_by_a_later_call(lab: Lab) -> None:
+    lab.up_web({"faults": {"F-07": {"times": 1}}}, {"faults": {"F-07": {}}}, surface="b")
+    options = {**OPTIONS, "silent": "park", "retries": 0, "campaign": "faults"}
+    first = lab.run(**options, hosts="m01")
+    assert outcome(first["m01"]) == ("failed_retryable", "image_invalid_or_corrupted")
+    assert outcome(lab.run(**options, retry=True, hosts="m01")["m01"]) == ("verified", "")
+    assert outcome(lab.run(**options, hosts="m02")["m02"]) == ("failed_final", "artifact_suspect"), "the second report in this campaign"
+    assert outcome(lab.run(**options, retry=True, hosts="m02")["m02"]) == ("blocked", "retry_not_allowed")
+
+
+@pytest.mark.requirement("F-23", "R-043", "I-c", "I-d")
+@pytest.mark.parametrize("event", ["web_upload", "trigger_accepted"])
+def test_a_run_killed_in_the_middle_is_ended_by_the_next_one(lab: Lab, event: str) -> None:
+    """After the upload nothing was started, and a new upload begins; after the confirmation the next run only looks."""
+    lab.up_web({"model": "PM5562", "attempts_used": 2}, factor=120)
+    run = lab.start(lab.play(**OPTIONS))
+    lab.fleet.meter("m01").wait(event, 40)
+    os.killpg(run.process.pid, signal.SIGKILL)
+    run.process.wait()
+    # The orphan of the killed run watches on until the end; the next run waits for it.
+    result = lab.run(**OPTIONS, timing={"clock_factor": lab.factor, "lease_wait": 1200})["m01"]
+    assert outcome(result) in (("verified", ""), ("current", "")), result["msg"]
+    assert len(lab.events("m01", "trigger_accepted")) == 1 and len(lab.events("m01", "attempt_counted")) == 1
+    assert [item.outcome for item in lab.records.attempt_history(lab.serial("m01")) if item.state != "not_started"] == ["verified"]
+    check_invariants(lab, ["m01"])
+
+
 @pytest.mark.requirement("R-147", "R-119", "I-c")
 def test_a_second_try_is_a_call_of_its_own(lab: Lab) -> None:
     """What may be repeated is passed on; the call with retry waits the documented hold and is the last one."""
@@ -212,17 +243,25 @@ def test_what_was_not_reviewed_is_not_done(lab: Lab) -> None:
 
 
 @pytest.mark.requirement("F-26", "R-135", "I-e")
-@pytest.mark.parametrize("surface", ["a", "b"])
-def test_a_login_that_no_profile_can_describe_is_done_by_the_operators_helper(lab: Lab, surface: str) -> None:
-    lab.up_web({"web_login": "handshake"}, {"web_login": "handshake", "vars": {"metering_login_helper": ["false"]}}, surface=surface)
-    profile = lab.tmp / "helper.yml"
-    shipped = Path(__file__).resolve().parents[2] / "plugins/module_utils/_engine/profiles/data"
-    text = (shipped / ("pm5000-new.yml" if surface == "a" else "pm5000-new-b.yml")).read_text(encoding="utf-8")
+def test_a_login_that_no_profile_can_describe_is_done_by_the_operators_helper(lab: Lab) -> None:
+    profiles = {name: with_helper(lab.tmp, name) for name in ("pm5000-new", "pm5000-new-b")}
+    listed: list[dict[str, Any]] = [
+        {"surface": "a", "vars": {"pages": profiles["pm5000-new"]}},
+        {"surface": "b", "vars": {"pages": profiles["pm5000-new-b"]}},
+        {"surface": "a", "vars": {"pages": profiles["pm5000-new"], "metering_login_helper": ["false"]}},
+    ]
+    lab.up_web(*({**item, "web_login": "handshake"} for item in listed))
+    argv = f"{{{{ metering_login_helper | default(['{sys.executable}', '{HELPER}']) }}}}"
+    run = lab.run(**OPTIONS, web_profile="{{ pages }}", login_helper=argv)
+    assert [outcome(run[name]) for name in ("m01", "m02", "m03")] == [("verified", "")] * 2 + [("blocked", "login_helper_failed")]
+    check_invariants(lab, ["m01", "m02", "m03"], cap=10)
+
+
+def with_helper(folder: Path, name: str) -> str:
+    """A shipped profile whose login is left to a helper."""
+    text = (Path(__file__).resolve().parents[2] / "plugins/module_utils/_engine/profiles/data" / f"{name}.yml").read_text(encoding="utf-8")
     before, after = text.split("\nlogin:\n", 1)
     rest = after[after.index("\nlogout:") :] if "\nlogout:" in after else after[after.index("\nrole_page:") :]
-    profile.write_text(f"{before}\nlogin: {{kind: helper}}{rest}", encoding="utf-8")
-    argv = f"{{{{ metering_login_helper | default(['{sys.executable}', '{HELPER}']) }}}}"
-    run = lab.run(**OPTIONS, web_profile=str(profile), login_helper=argv)
-    assert outcome(run["m01"]) == ("verified", ""), run.text[-2000:]
-    assert outcome(run["m02"]) == ("blocked", "login_helper_failed")
-    check_invariants(lab, ["m01", "m02"])
+    path = folder / f"{name}-helper.yml"
+    path.write_text(f"{before}\nlogin: {{kind: helper}}{rest}", encoding="utf-8")
+    return str(path)

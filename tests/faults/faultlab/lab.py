@@ -98,7 +98,7 @@ class Lab:
 
     def up_web(self, *meters: Mapping[str, Any], **spec: Any) -> Fleet:
         """``up`` with meters of the new generation and packages for the webpages."""
-        return self.up(*meters, method="web", **spec)
+        return self.up(*meters, **{"method": "web", "factor": 150, **spec})
 
     def up(
         self, *meters: Mapping[str, Any], factor: float = 60, size: int = 60_000, package: bool = True, method: str = "ftp", **spec: Any
