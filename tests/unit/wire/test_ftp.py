@@ -306,7 +306,8 @@ def test_a_cut_in_the_middle_of_an_upload(scripted: Callable[..., Scripted], tmp
 
 @pytest.mark.requirement("R-060", "F-21", "F-04")
 @pytest.mark.parametrize(
-    ("answer", "reason"), [("552 full", "ftp_no_space"), ("452 full", "ftp_no_space"), ("451 disk", "transport_failed"), ("226 done", "transport_failed")]
+    ("answer", "reason"),
+    [("552 full", "ftp_no_space"), ("452 full", "ftp_no_space"), ("451 disk", "transport_failed"), ("226 done", "transport_failed")],
 )
 def test_why_the_server_cut_the_data_is_read_where_it_says_so(
     scripted: Callable[..., Scripted], tmp_path: Path, answer: str, reason: str
@@ -331,7 +332,9 @@ def test_a_server_that_does_not_tell_sizes_is_believed(scripted: Callable[..., S
 
 
 @pytest.mark.requirement("R-057")
-@pytest.mark.parametrize(("answer", "reason"), [("550 no", "upload_unreadable"), ("502 no", "upload_unreadable"), ("426 cut", "transport_failed")])
+@pytest.mark.parametrize(
+    ("answer", "reason"), [("550 no", "upload_unreadable"), ("502 no", "upload_unreadable"), ("426 cut", "transport_failed")]
+)
 def test_reading_back(scripted: Callable[..., Scripted], answer: str, reason: str) -> None:
     server = scripted(retr=answer)
     with FtpSession(target(server.port), ACCOUNT) as session:
@@ -413,7 +416,9 @@ def test_the_meter_cannot_send_the_data_elsewhere(scripted: Callable[..., Script
         number = elsewhere.getsockname()[1]
         server = scripted(epsv="500 no", pasv=f"227 ok (127,0,0,2,{number >> 8},{number & 255})")
         with FtpSession(target(server.port), ACCOUNT) as session:
-            assert reason_of(lambda: session.upload(source, "fw", "App2.out", sha(source.read_bytes()), nothing)).reason == "transport_failed"
+            assert (
+                reason_of(lambda: session.upload(source, "fw", "App2.out", sha(source.read_bytes()), nothing)).reason == "transport_failed"
+            )
         with pytest.raises(TimeoutError):
             elsewhere.accept()
 

@@ -162,9 +162,7 @@ def asks_digest(then: bytes, account: Credential = ACCOUNT, **more: str) -> Answ
         (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "triggered", None, ""),
     ],
 )
-def test_what_became_of_the_trigger(
-    serve: Callable[..., Server], answer: bytes, state: str, status: int | None, reason: str
-) -> None:
+def test_what_became_of_the_trigger(serve: Callable[..., Server], answer: bytes, state: str, status: int | None, reason: str) -> None:
     server = serve(answer)
     found = session(server.port).trigger(PATH)
     if answer.startswith(b"HTTP/1.1 200 OK\r\nContent-Length: x"):

@@ -33,17 +33,25 @@ _TOO_OLD = (
 
 def context(tls: Tls) -> ssl.SSLContext:
     """The context for this meter. Raises InputError when the CA file cannot be used."""
-    try:
-        made = ssl.create_default_context(cafile=tls.ca_file or None)  # with a file, only what is in it is trusted
-    except OSError:
-        raise InputError("tls.ca_file", tls.ca_file, "a readable file of CA certificates in PEM form", "F-31") from None
-    # Strict checks of certificate extensions differ between Python versions; meters' own CAs rarely have all of them.
-    made.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
     if tls.fingerprint:
-        made.check_hostname = False
-        made.verify_mode = ssl.CERT_NONE
+        made = _unchecked()
+    else:
+        try:
+            made = ssl.create_default_context(cafile=tls.ca_file or None)  # with a file, only what is in it is trusted
+        except OSError:
+            raise InputError("tls.ca_file", tls.ca_file, "a readable file of CA certificates in PEM form", "F-31") from None
+        # Strict checks of certificate extensions differ between Python versions; meters' own CAs rarely have all of them.
+        made.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
     if tls.legacy:
         _allow_legacy(made)
+    return made
+
+
+def _unchecked() -> ssl.SSLContext:
+    """For a pin, which the connection compares itself. It loads no authorities, which takes longer than a handshake."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_NONE
     return made
 
 
@@ -93,9 +101,7 @@ def tls_facts(target: Target, port: int | None = None) -> dict[str, Any]:
 
     ``not_after`` is ISO 8601 or None; ``fingerprint`` is the SHA-256 in hex; ``self_signed`` compares issuer and subject.
     """
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.check_hostname = False
-    made.verify_mode = ssl.CERT_NONE
+    made = _unchecked()
     _allow_legacy(made)
     address = (target.host, port or target.ports["https"])
     try:

@@ -57,7 +57,8 @@ class MeterHttp:
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.headers.update({"User-Agent": "gridops.metering", "Accept-Encoding": "gzip, deflate"})
-        self.session.mount("https://", _MeterAdapter(target.tls))
+        if scheme == "https":
+            self.session.mount("https://", _MeterAdapter(target.tls))
         # With a pin the context verifies nothing and the fingerprint is compared instead.
         self.session.verify = not target.tls.fingerprint and (target.tls.ca_file or True)
         port = target.ports[scheme]
