@@ -113,6 +113,11 @@ options:
       management_zone:
         description: The protected network from which the meter is managed.
         type: str
+      replaces:
+        description:
+          - Serial number of the meter that was here before, and that this one replaces. Needed once, where that one was lost in an upgrade.
+        type: str
+        version_added: 0.2.0
       recovered:
         description:
           - Whether a person followed the recovery advice after an upgrade by webpages ended badly, and the meter starts and answers.

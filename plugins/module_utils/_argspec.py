@@ -41,6 +41,7 @@ ATTEST_SPEC: dict[str, Any] = {
             "outputs_safe": {"type": "bool"},
             "management_zone": {"type": "str"},
             "recovered": {"type": "bool"},
+            "replaces": {"type": "str"},
             "icmp": {"type": "bool"},
             "same_subnet": {"type": "bool"},
             "direct_connection": {"type": "bool"},

@@ -134,8 +134,13 @@ class FirmwareTask:
         last = self.records.last_attempt_of_host(self.host)
         if last is not None and last.outcome == "comms_lost" and self.reading.serial not in (None, last.serial):
             # F-13: after a lost meter the address may belong to another one. It is never written to under this name.
-            text = f"serial {self.reading.serial} answers here, but {self.host} was serial {last.serial} when it was lost"
-            return self.result("blocked", "serial_mismatch", text)
+            attest = self.rules.attest
+            if str(attest.get("replaces") or "") != last.serial:
+                text = f"serial {self.reading.serial} answers here, but {self.host} was serial {last.serial} when it was lost"
+                more = f"; if that one was replaced, attest replaces: {last.serial}"
+                return self.result("blocked", "serial_mismatch", text + more)
+            if not self.check_mode:
+                self.records.replace_meter(self.host, last.serial, str(attest.get("by", "")), str(attest.get("at", "")))
         planned = self.rules.expect.get("serial")
         if planned and self.reading.serial != planned:
             return self.result("blocked", "plan_stale", f"serial {self.reading.serial} answers here; the reviewed plan says {planned}")

@@ -265,3 +265,21 @@ def with_helper(folder: Path, name: str) -> str:
     path = folder / f"{name}-helper.yml"
     path.write_text(f"{before}\nlogin: {{kind: helper}}{rest}", encoding="utf-8")
     return str(path)
+
+
+@pytest.mark.requirement("F-13", "R-032")
+def test_a_lost_meter_that_was_replaced_is_upgraded_once_somebody_says_so(lab: Lab) -> None:
+    lab.up_web({"faults": {"F-01": {}}}, {})
+    assert outcome(lab.run(**OPTIONS, hosts="m01")["m01"]) == ("comms_lost", "comms_lost")
+    old, new = lab.serial("m01"), lab.fleet.meter("m02")
+    there: dict[str, Any] = {
+        "hosts": "m01",
+        "host": str(new.state()["address"]),
+        "tls": {"fingerprint": new.certificate()["fingerprint"]},
+    }
+    stranger = lab.run(**OPTIONS, **there)["m01"]
+    assert outcome(stranger) == ("blocked", "serial_mismatch") and f"replaces: {old}" in stranger["text"]
+    assert not lab.events("m02", "web_login_ok", "web_upload")
+    attest = f"{{{{ metering_attest | combine({{'replaces': '{old}'}}) }}}}"
+    assert outcome(lab.run(**OPTIONS, **there, attest=attest)["m01"]) == ("verified", "")
+    assert outcome(lab.run(**OPTIONS, **there)["m01"]) == ("current", ""), "it is said once"
