@@ -14,6 +14,7 @@ import os
 import re
 import shlex
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,9 @@ class Unix:
     def run(self, argv: Sequence[str]) -> str:
         return shlex.join(argv)
 
-    def make_folder(self, path: str) -> str:
+    def make_folder(self, path: str, inner: str) -> str:
         there = shlex.quote(path)
-        return f"umask 077 && mkdir -p -- {there} && chmod 700 {there}"
+        return f"umask 077 && mkdir -p -- {there}/{shlex.quote(inner)} && chmod 700 {there}"
 
     def protect(self, path: str) -> str:
         return f"chmod 600 {shlex.quote(path)}"
@@ -79,11 +80,12 @@ class Windows:
     def run(self, argv: Sequence[str]) -> str:
         return self._script("& " + " ".join(_single(word) for word in argv) + "; exit $LASTEXITCODE")
 
-    def make_folder(self, path: str) -> str:
-        there = _single(path)
+    def make_folder(self, path: str, inner: str) -> str:
+        there, within = _single(path), _single(f"{path}{self.separator}{inner}")
         grant = '/grant:r "$($env:USERNAME):(OI)(CI)F"'
         return self._script(
-            f"New-Item -ItemType Directory -Force -Path {there} | Out-Null; icacls {there} /inheritance:r {grant} | Out-Null; exit $LASTEXITCODE"
+            f"New-Item -ItemType Directory -Force -Path {there} | Out-Null; icacls {there} /inheritance:r {grant} | Out-Null; "
+            f"$code = $LASTEXITCODE; New-Item -ItemType Directory -Force -Path {within} | Out-Null; exit $code"
         )
 
     def protect(self, path: str) -> str:
@@ -113,20 +115,20 @@ def _single(text: str) -> str:
 
 
 class AnsibleToolHost:
-    """ToolHost by an Ansible connection plugin, opened when it is first needed."""
+    """ToolHost by an Ansible connection plugin, opened when it is first needed; one for each thread, since they share nothing safely."""
 
     def __init__(self, name: str, hostvars: Any, templar: Any) -> None:
         self.name = name
         self._hostvars, self._templar = hostvars, templar
-        self._made: Any = None
+        self._open = threading.local()
         self._lines: Unix | Windows | None = None
 
     def join(self, *parts: str) -> str:
         separator = self._shell().separator
         return separator.join([parts[0].rstrip("/\\"), *parts[1:]])
 
-    def make_folder(self, path: str) -> None:
-        self._must(self._shell().make_folder(path), f"the folder {path} cannot be made")
+    def make_folder(self, path: str, inner: str) -> None:
+        self._must(self._shell().make_folder(path, inner), f"the folder {path} cannot be made")
 
     def put(self, local: str, path: str) -> None:
         try:
@@ -210,7 +212,7 @@ class AnsibleToolHost:
         return found
 
     def _connection(self) -> Any:
-        if self._made is None:
+        if not hasattr(self._open, "connection"):
             variables = self._variables()
             kind = str(variables.get("ansible_connection") or "ssh")
             context = PlayContext()
@@ -222,8 +224,8 @@ class AnsibleToolHost:
             shell = getattr(made, "_shell", None)
             if shell is not None:
                 shell.set_options(var_options=self._options("shell", shell._load_name, variables))
-            self._made = made
-        return self._made
+            self._open.connection = made
+        return self._open.connection
 
     def _options(self, kind: str, name: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """The host's variables that this plugin reads, templated."""

@@ -69,8 +69,8 @@ class Desk:
         return {name: value for name, value in given.items() if value is not None}
 
     def task(self, artifacts: Path, records: Path, tool: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-        """A task of meter_firmware by the tool."""
-        attest = f"{{{{ metering_attest | combine({json.dumps({**ATTEST, **more.pop('attest', {})})}) }}}}"
+        """A task of meter_firmware by the tool. ``attest`` is a Jinja expression of words to add."""
+        attest = f"{{{{ metering_attest | combine({json.dumps(ATTEST)}) | combine({more.pop('attest', '{}')}) }}}}"
         options: dict[str, Any] = {
             "accept": ["irreversible"],
             "attest": attest,

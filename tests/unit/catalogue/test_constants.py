@@ -48,7 +48,7 @@ NUMBERS = [
     _number("upload_answer", 60, None),
     _number("clock_skew", 30, None),
     _number("tool_deadline", 1800, None),
-    _number("tool_failed_look", 420, None),
+    _number("tool_ended_look", 420, None),
     _number("tool_end_grace", 120, None),
     _number("handover_hold", 604_800, None),
     _number("lease_ttl", 60, None),

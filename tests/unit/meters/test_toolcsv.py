@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
-"""The vendor tool's Config.csv, as an import."""
+"""The vendor tool's Config.csv, as an import and as a hand-over."""
 
 from __future__ import annotations
 
 import pytest
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError
-from ansible_collections.gridops.metering.plugins.module_utils._engine.meters.toolcsv import ToolMeter, parse_tool_csv
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Credential
+from ansible_collections.gridops.metering.plugins.module_utils._engine.meters.toolcsv import (
+    FIELDS,
+    ToolMeter,
+    parse_tool_csv,
+    render_config,
+    unrepresentable,
+)
 
 GOOD = "192.168.0.10,255,user1,pass1,user2,pass2"
 
@@ -61,3 +68,30 @@ def test_an_error_never_shows_a_password() -> None:
         with pytest.raises(InputError) as caught:
             parse_tool_csv(text)
         assert "cret" not in str(caught.value)
+
+
+@pytest.mark.requirement("R-101", "R-102", "R-103", "G-05")
+def test_the_written_line_is_the_documented_one_to_its_last_character() -> None:
+    line = render_config("192.168.0.10", 255, Credential("user1", "pass1"), Credential("user2", "pass2"))
+    assert line == GOOD, "no line end, nothing after the last password"
+    assert parse_tool_csv(line)[0].host == "192.168.0.10"
+
+
+@pytest.mark.requirement("R-101", "R-108")
+@pytest.mark.parametrize("bad", ["a,b", "a b", 'a"b', "a'b", "a<b", "a>b", "a\nb", "a\tb", "a\x7fb", "pässword", ""])
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+def test_what_the_file_cannot_carry_is_refused_by_the_name_of_its_field_only(bad: str, place: int) -> None:
+    values = ["user1", "secret1", "user2", "secret2"]
+    values[place] = bad
+    accounts = Credential(*values[:2]), Credential(*values[2:])
+    assert unrepresentable("192.168.0.10", *accounts) == FIELDS[2 + place]
+    with pytest.raises(InputError) as caught:
+        render_config("192.168.0.10", 255, *accounts)
+    assert FIELDS[2 + place] in str(caught.value) and "secret" not in str(caught.value)
+    assert bad == "" or bad not in str(caught.value)
+
+
+@pytest.mark.requirement("R-101")
+def test_the_tool_takes_an_address_and_no_name() -> None:
+    account = Credential("u", "p")
+    assert unrepresentable("meter-1.example", account, account) == "IP address"

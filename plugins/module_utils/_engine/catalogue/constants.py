@@ -74,8 +74,12 @@ UPLOAD_ANSWER = Constant(
     "upload_answer", 60, "s", ("own",), "for a meter's answer to a package it has received whole; it may check it first"
 )
 TOOL_DEADLINE = Constant("tool_deadline", 1800, "s", ("own",), "for the tool and its meter, before they are no longer watched")
-TOOL_FAILED_LOOK = Constant(
-    "tool_failed_look", 420, "s", ("R-090", "R-142", "own"), "of looking at a meter whose tool gave up: what it had begun it finishes alone"
+TOOL_ENDED_LOOK = Constant(
+    "tool_ended_look",
+    420,
+    "s",
+    ("R-090", "R-142", "own"),
+    "of looking at an old version after the tool ended: a begun upgrade goes on alone",
 )
 TOOL_END_GRACE = Constant("tool_end_grace", 120, "s", ("own",), "for the tool to end after the meter runs the new version")
 HANDOVER_HOLD = Constant("handover_hold", 604_800, "s", ("own",), "a hand-over to a technician keeps its slot, unless a run sees its end")

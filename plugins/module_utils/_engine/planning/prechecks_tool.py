@@ -128,10 +128,10 @@ def _connection(now: Situation) -> Precheck:
     state = now.extra.get("same_subnet")
     if state is True:
         return Precheck(name, PASS, True, reason, "tool host and meter are in one subnet", rules)
-    if now.attest.get("same_subnet"):
-        return Precheck(name, ATTESTED, True, reason, "tool host and meter are in one subnet", rules)
     if state is False:
         return Precheck(name, FAIL, True, reason, "the tool host has no address in the meter's subnet", rules)
+    if now.attest.get("same_subnet"):
+        return Precheck(name, ATTESTED, True, reason, "tool host and meter are in one subnet", rules)
     return Precheck(name, UNKNOWN, True, reason, "the tool host must be in the meter's subnet; attest same_subnet", rules)
 
 

@@ -49,7 +49,7 @@ class ToolHost(Protocol):
     name: str
 
     def join(self, *parts: str) -> str: ...
-    def make_folder(self, path: str) -> None: ...
+    def make_folder(self, path: str, inner: str) -> None: ...
     def put(self, local: str, path: str) -> None: ...
     def put_secret(self, text: str, path: str) -> None: ...
     def sha256(self, path: str) -> str | None: ...
@@ -89,7 +89,7 @@ class ToolSteps(MeterSteps):
     """The steps of the method tool against one meter. ``config`` is the secret line of Config.csv."""
 
     settings: Settings = field(default_factory=lambda: Settings("manual", ".", "adhoc"))
-    host: ToolHost | None = None
+    host: ToolHost | None = field(default=None, repr=False)
     config: str = field(default="", repr=False)
 
     SERVICES: ClassVar[tuple[str, ...]] = ("http", "https", "ftp")
@@ -183,8 +183,7 @@ class ToolSteps(MeterSteps):
 
     def _bring(self, package: SendFile) -> None:
         host, folder = self._host(), self._folder()
-        host.make_folder(folder)
-        host.make_folder(host.join(folder, "Logs"))
+        host.make_folder(folder, "Logs")
         there = host.join(folder, package.name)
         host.put(package.path, there)
         seen = host.sha256(there)
@@ -271,8 +270,10 @@ class ToolSteps(MeterSteps):
         return state.as_dict()
 
     def _said_not_started(self, state: Observation) -> bool:
-        """Whether a technician says that the tool was never started, and means this hand-over, not one after his words."""
+        """Whether a technician says that the tool was never started, and means this hand-over: one of an earlier run."""
         settings = self.settings
+        if self.files:  # made by this run
+            return False
         begun = self.target.clock.time() - settings.real_seconds(state.elapsed)
         return settings.not_started and (settings.not_started_at is None or settings.not_started_at >= begun)
 
@@ -397,11 +398,11 @@ class _ToolWatch:
         if ran is None:
             return "unknown", "", self.command.fault
         text = self._words(ran.output)
-        if ran.code in self._settings.exit_ok:
-            return "completed", text, ""
-        # The tool gave up, or was closed; a meter that had begun goes on by itself, and only its version tells.
-        failed = not new and self._longer("failed", constants.TOOL_FAILED_LOOK)
-        return ("failed" if failed else "unknown"), text, ""
+        if not new and not self._longer("ended", constants.TOOL_ENDED_LOOK):
+            # Closed, given up, or a command that only started it: a meter that had begun goes on by itself, and only its version tells.
+            return "unknown", text, ""
+        good = ran.code in self._settings.exit_ok
+        return ("completed" if good else "unknown" if new else "failed"), text, ""
 
     def _longer(self, what: str, limit: constants.Constant) -> bool:
         return self._monotonic() - self._since.setdefault(what, self._monotonic()) > limit.number
