@@ -87,12 +87,36 @@ BAD: list[tuple[str, Callable[[dict[str, Any]], None], str, str]] = [
     ("b", setting("role_page", "role", to="!!"), "a JMESPath expression", "design 2"),
     ("b", setting("refusals", 0, "pattern", to="["), "a regular expression", "design 2"),
     ("b", setting("refusals", 0, "reason", to="bad_luck"), "'bad_luck'", "6.7"),
+    ("new", without("login", "ok"), "the key ok", "design 2"),
+    ("new", without("login", "password"), "the key password", "design 2"),
+    ("new", setting("login", "kind", to="oauth"), "'oauth'", "design 2"),
+    ("new", setting("login", "ok", to={}), "login.ok", "design 2"),
+    ("new", setting("login", "ok", "location", to="("), "a regular expression", "design 2"),
+    ("new", without("confirm"), "applies_at_once", "R-139"),
+    ("new", without("upload", "ok"), "the key ok", "design 2"),
+    ("new", setting("upload", "max_bytes", to=0), "a number of bytes", "design 2"),
+    ("new", setting("tokens", 0, "take", to={}), "exactly one of", "design 2"),
+    ("new", setting("tokens", 0, "take", to={"cookie": "a", "header": "b"}), "exactly one of", "design 2"),
+    ("new", setting("tokens", 0, "send", to={}), "either header or field", "design 2"),
+    ("new", setting("tokens", 0, "take", to={"pattern": "x"}), "the named group value", "design 2"),
+    ("new", setting("settings", "ip_mode", "value", to="x"), "the named group value", "design 2"),
+    ("new", setting("settings", "IP mode", to={"path": "/x", "value": "(?P<value>x)"}), "IP mode", "design 2"),
+    ("new", setting("settings", "http_port", "write", "ok", to={"status": [9]}), "settings", "design 2"),
+    ("new", setting("answers", "missing", to=[]), "a list of signs", "design 2"),
+    ("new", setting("answers", "says", "html", to="<p>"), "the named group text", "design 2"),
+    ("new", setting("transport", "scheme", to="ftp"), "http or https", "design 2"),
+    ("new-b", setting("login", "ok", "expression", to="a["), "a JMESPath expression", "design 2"),
+    ("new-b", setting("tokens", 0, "take", "expression", to="a["), "a JMESPath expression", "design 2"),
+    ("new-b", setting("settings", "ftp_server", "value", to="]"), "a JMESPath expression", "design 2"),
+    ("new-b", setting("answers", "says", "json", to="]"), "a JMESPath expression", "design 2"),
+    ("new-b", setting("status_page", "version", to="]"), "a JMESPath expression", "design 2"),
 ]
+PROFILES = {"a": "pm5000-legacy", "b": "pm5000-legacy-b", "new": "pm5000-new", "new-b": "pm5000-new-b"}
 
 
 @pytest.mark.parametrize(("which", "change", "words", "rule"), BAD)
 def test_a_bad_profile_is_one_sentence(tmp_path: Path, which: str, change: Callable[[dict[str, Any]], None], words: str, rule: str) -> None:
-    profile = copy.deepcopy(load_profile("pm5000-legacy" if which == "a" else "pm5000-legacy-b"))
+    profile = copy.deepcopy(load_profile(PROFILES[which]))
     change(profile)
     path = tmp_path / "site.yml"
     path.write_text(yaml.safe_dump(profile, allow_unicode=True), encoding="utf-8")
