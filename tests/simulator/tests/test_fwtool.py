@@ -58,10 +58,10 @@ class Tool(Person):
         return self.fw("POST", "start", {})
 
 
-def tool(bench: Bench, name: str, scheme: str = "http", accounts: Any = OLD) -> Tool:
+def tool(bench: Bench, name: str, scheme: str = "http", accounts: Any = None) -> Tool:
     """A tool that is signed in."""
     found = Tool(bench.ip(name), ("", ""), scheme)
-    assert found.open(accounts)[0] == 200
+    assert found.open(accounts or OLD)[0] == 200
     return found
 
 

@@ -240,13 +240,6 @@ MARKUP = st.lists(
     ),
     max_size=12,
 ).map("".join)  # fmt: skip
-BROKEN = st.builds(
-    lambda base, where, what: _broken(base, where, what),
-    st.integers(0, 11),
-    st.sampled_from(["request", "response", "request.url", "request.headers", "request.postData", "response.content", "response.status",
-                     "response.content.text", "request.method", "response.headers"]),
-    ANYTHING | MARKUP,
-)  # fmt: skip
 
 
 def _broken(base: int, where: str, what: Any) -> list[dict[str, Any]]:
@@ -258,6 +251,15 @@ def _broken(base: int, where: str, what: Any) -> list[dict[str, Any]]:
     if isinstance(place, dict):
         place[last] = what
     return entries
+
+
+BROKEN = st.builds(
+    _broken,
+    st.integers(0, 11),
+    st.sampled_from(["request", "response", "request.url", "request.headers", "request.postData", "response.content", "response.status",
+                     "response.content.text", "request.method", "response.headers"]),
+    ANYTHING | MARKUP,
+)  # fmt: skip
 
 
 @given(BROKEN)

@@ -27,6 +27,8 @@ _STAGE_OUTCOMES = {
 #: Outcomes from which a later run goes on: the attempt stays open in the ledger.
 RESTING = ("handed_over", "not_responding")
 
+Values = Mapping[str, Any]
+
 
 class Steps(Protocol):
     """What the flow asks of a meter; in this process or on a jump host."""
@@ -35,9 +37,7 @@ class Steps(Protocol):
     def lock(self) -> str: ...
     def stage(self) -> dict[str, Any]: ...
     def trigger(self) -> dict[str, Any]: ...
-    def observe(
-        self, state: Mapping[str, Any], expected: Mapping[str, Any], limits: Mapping[str, Any], seconds: float
-    ) -> dict[str, Any]: ...
+    def observe(self, state: Values, expected: Values, limits: Values, seconds: float) -> dict[str, Any]: ...
     def find(self, serial: str) -> str | None: ...
 
 
