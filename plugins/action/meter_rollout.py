@@ -147,6 +147,8 @@ class _Meters:
         self._records = records
         self._by_ftp = records.upgraded_by("ftp")
         self._open = records.serials_without_end()
+        past = records.outcomes(params["campaign"])
+        self._done = {host for host, row in past.items() if row["planned"] and row["outcome"] in ("verified", "verified_late")}
 
     def all(self) -> list[planning.MeterState]:
         """One entry for each meter that was read, in that order."""
@@ -178,6 +180,7 @@ class _Meters:
             open_attempt=serial in self._open,
             open_method=opened,
             hardware=_known(facts.get("hardware_revision")),
+            done=host in self._done,
             **({} if reserve is None else {"attempts_reserve": int(reserve)}),
         )
 

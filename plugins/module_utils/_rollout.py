@@ -22,7 +22,7 @@ ROLLOUT_SPEC: dict[str, Any] = {
     "plan_digest": {"type": "str"},
     "register": {"type": "bool", "default": False},
     "show": {"type": "bool", "default": False},
-    "records": {"type": "path"},
+    "records": {"type": "str"},
     "report_dir": {"type": "path"},
 }
 
@@ -39,6 +39,6 @@ ROLLOUT_INFO_SPEC: dict[str, Any] = {
     "stopped": {"type": "dict"},
     "final": {"type": "bool", "default": False},
     "show": {"type": "bool", "default": False},
-    "records": {"type": "path"},
+    "records": {"type": "str"},
     "report_dir": {"type": "path"},
 }

@@ -16,6 +16,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 from test_rollout import Site, old
+from test_tool import upgrade
 from toolkit import ACCOUNTS, ATTEST, Desk
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.plan import plan_digest
@@ -143,3 +144,92 @@ def test_a_meter_that_changed_since_the_review_is_left_alone(tmp_path: Path, art
             "m2": ("blocked", "plan_stale"),
         }
         assert good(site) == {"m3"} and run.code == 2 and site.touched() == {"m3"}
+
+
+def window(opens: timedelta, length: timedelta) -> dict[str, Any]:
+    """A daily window in UTC, relative to now."""
+    begin = datetime.now(UTC) + opens
+    return {"from": begin.strftime("%H:%M"), "to": (begin + length).strftime("%H:%M"), "zone": "UTC"}
+
+
+@pytest.mark.requirement("F-25", "F-22", "invariant-f", "invariant-h")
+def test_a_campaign_pauses_and_goes_on_where_it_was(tmp_path: Path, artifacts: Path) -> None:
+    """Canary with a pause, a closed window, then the rest with fewer forks than meters in the batch."""
+    steps: dict[str, Any] = {
+        "waves": [{"name": "canary", "size": 1, "on_success": "pause"}, {"name": "rest", "batches": [3]}],
+        "concurrency": 3,
+    }
+    with Fleet(fleet_of([old(f"m{number}") for number in range(1, 5)]), tmp_path) as fleet:
+        site = Site(fleet, artifacts)
+        first = site.run("upgrade", metering_campaign_file=write_campaign(tmp_path, **steps))
+        assert site.outcomes() == {"m1": "verified", "m2": "paused", "m3": "paused", "m4": "paused"}, first.output
+        assert "wave canary is done and asks for a pause" in first.output and first.code == 2 and site.touched() == {"m1"}
+
+        closed = [window(timedelta(hours=5), timedelta(hours=4))]
+        second = site.run("upgrade", metering_campaign_file=write_campaign(tmp_path, **steps, windows=closed))
+        assert "the maintenance window is closed; the next one that is long enough opens" in second.output
+        assert good(site) == {"m1"} and site.touched() == {"m1"} and second.code == 2
+
+        opened = [window(timedelta(hours=-5), timedelta(hours=10))]
+        third = site.run("upgrade", metering_campaign_file=write_campaign(tmp_path, **steps, windows=opened), forks=2)
+        assert third.code == 0 and good(site) == {"m1", "m2", "m3", "m4"}, third.output
+        assert all(len(fleet.meter(f"m{number}").events("trigger_accepted")) == 1 for number in range(1, 5))
+
+
+@pytest.mark.requirement("F-36", "F-22", "R-088", "invariant-f")
+def test_a_firmware_that_fails_later_is_found_after_the_soak_time(tmp_path: Path, artifacts: Path) -> None:
+    meters = [old("m1", faults={"F-36": {"after": 900}}), old("m2")]
+    with Fleet(fleet_of(meters), tmp_path) as fleet:
+        site = Site(fleet, artifacts)
+        given = write_campaign(tmp_path, waves=[{"name": "canary", "size": 1, "soak": "20m"}])
+        run = site.run("upgrade", metering_campaign_file=given)
+        assert site.outcomes() == {"m1": "failed_final", "m2": "skipped_by_abort"}, run.output
+        assert report(site)["outcomes"]["m1"]["reason"] == "wrong_version_after" and site.touched() == {"m1"}
+
+
+@pytest.mark.requirement("R-090", "R-091", "R-092", "R-119", "R-066", "F-14", "F-18", "F-22")
+def test_silent_meters_and_second_tries_come_after_the_batch(tmp_path: Path, artifacts: Path) -> None:
+    meters = [
+        old("good"),
+        old("late", faults={"F-14": {"silence": 330}}),
+        old("fails-once", faults={"F-18": {"process": "webpages", "times": 1}}),
+        old("fails", faults={"F-18": {"process": "webpages"}}),
+        old("gone", faults={"F-01": {}}),
+    ]
+    with Fleet(fleet_of(meters), tmp_path) as fleet:
+        site = Site(fleet, artifacts)
+        site.run("upgrade", metering_rollout_batches=[5], metering_concurrency=5, metering_gate={"min_success_share": 0.2})
+        assert {host: outcome for host, outcome in site.outcomes().items() if host != "good"} == {
+            "late": "verified_late",
+            "fails-once": "verified",
+            "fails": "failed_final",
+            "gone": "comms_lost",
+        }
+        for name in ("fails-once", "fails"):
+            first, second = (event["t"] for event in fleet.meter(name).events("trigger_accepted"))
+            assert second - first >= 300, "R-119: five minutes, counted from the last end of any attempt"
+        ended = fleet.meter("good").events("upgrade_done")[0]["t"]
+        assert all(fleet.meter(name).events("trigger_accepted")[1]["t"] > ended for name in ("fails-once", "fails"))
+        assert all(len(fleet.meter(name).events("trigger_accepted")) == 1 for name in ("good", "late", "gone"))
+
+
+@pytest.mark.requirement("R-071", "R-072", "G-05", "invariant-h")
+def test_a_hand_over_rests_until_a_person_is_done(tmp_path: Path, artifacts: Path) -> None:
+    """Manual tool: the first batch is handed over and the campaign rests; the next run proves it and goes on with the rest."""
+    meters = [{"name": name, "model": "PM5560", "firmware": "2.9.9"} for name in ("m1", "m2")]
+    attest = {**ATTEST, "icmp": True, "same_subnet": True}
+    folder = tmp_path / "firmware"
+    packages.write(folder, [("PM5560", "4.3.5")], 60_000, methods=("tool",), tool="3.8")
+    spec: Mapping[str, Any] = {**fleet_of(meters), "defaults": {**DEFAULTS, "attest": attest}}
+    with Fleet(dict(spec), tmp_path) as fleet:
+        site, desk = Site(fleet, artifacts), Desk(fleet, tmp_path / "desk")
+        given = write_campaign(tmp_path, targets={"PM5560": "4.3.5"}, tool_mode="manual", tool={"handover_dir": str(desk.base)})
+        variables = {"metering_artifacts": str(folder), "metering_campaign_file": given, "metering_targets": {}, "metering_accept": ACCEPT}
+        first = site.run("upgrade", **variables)
+        assert site.outcomes() == {"m1": "handed_over", "m2": "paused"} and first.code == 2, first.output
+        assert "handed over to a person" in first.output and fleet.events("trigger_accepted") == []
+        (config,) = desk.base.rglob("Config.csv")
+        upgrade(desk, config.parent.parent, "m1")
+        second = site.run("upgrade", **variables)
+        assert site.outcomes()["m1"] in ("verified", "verified_late") and site.outcomes()["m2"] == "handed_over", second.output
+        assert len(fleet.meter("m1").events("trigger_accepted")) == 1

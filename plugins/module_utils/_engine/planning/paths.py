@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, permutations
+from typing import Optional
 
 from ..base.errors import InputError
 from ..catalogue import accept, matrix
@@ -96,7 +97,7 @@ class _Chain:
     picks: tuple[Version | None, ...]
 
 
-_Offered = Mapping[str, Sequence[Version]] | None
+_Offered = Optional[Mapping[str, Sequence[Version]]]  # noqa: UP045 - evaluated at run time
 
 
 def _search(

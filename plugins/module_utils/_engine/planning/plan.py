@@ -29,7 +29,10 @@ METHODS = ("ftp", "tool", "web")
 
 @dataclass(frozen=True)
 class MeterState:
-    """One meter as the plan sees it. ``version`` and ``target`` are text; ``error`` says why it could not be read."""
+    """One meter as the plan sees it. ``version`` and ``target`` are text; ``error`` says why it could not be read.
+
+    ``open_method`` is that of an upgrade without an end; ``done`` says that this campaign upgraded the meter in an earlier run.
+    """
 
     host: str
     address: str = ""
@@ -47,6 +50,7 @@ class MeterState:
     open_attempt: bool = False
     open_method: str = ""
     hardware: str = ""
+    done: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,11 @@ def build_plan(
     hardware = {meter.host: meter.hardware for meter in meters}
     clear = spread([entry["host"] for entry in entries if entry["state"] == UPGRADE and not entry["obstacles"]], hardware)
     doubtful = [entry["host"] for entry in entries if entry["state"] == UPGRADE and entry["obstacles"]]
-    waves = assign_waves([*clear, *doubtful], settings.waves)
+    named = {host for wave in settings.waves for host in wave.hosts}
+    done = {meter.host for meter in meters if meter.done and meter.host not in named}
+    waves = assign_waves(
+        [*clear, *doubtful], settings.waves, sum(1 for entry in entries if entry["state"] == CURRENT and entry["host"] in done)
+    )
     peers = {meter.host: meter.peer_group for meter in meters}
     passes = _passes(entries, waves, settings, packages, peers)
     plan: dict[str, Any] = {

@@ -137,7 +137,9 @@ def attempts_left(now: Situation) -> Precheck:
     rules = ("R-043", "R-044", "R-154", "R-155")
     budget = now.attempts
     if budget.limit is None:
-        return Precheck("attempts_left", PASS, True, "attempts_exhausted", "no attempt limit is documented for this model and version", rules)
+        return Precheck(
+            "attempts_left", PASS, True, "attempts_exhausted", "no attempt limit is documented for this model and version", rules
+        )
     if budget.remaining is None:
         text = f"this meter allows {budget.limit} upgrades in its life and the records know nothing of it; attest attempts_used"
         return Precheck("attempts_left", UNKNOWN, True, "attempts_unknown", text, rules)
@@ -153,7 +155,9 @@ def critical_control(now: Situation) -> Precheck:
     rules, name, reason = ("R-050",), "not_critical_control", "critical_control_use"
     value = now.attest.get("critical_control")
     if value is None:
-        return Precheck(name, UNKNOWN, True, reason, "attest critical_control: false if no control or protection circuit relies on this meter", rules)
+        return Precheck(
+            name, UNKNOWN, True, reason, "attest critical_control: false if no control or protection circuit relies on this meter", rules
+        )
     if value:
         return Precheck(name, FAIL, True, reason, "a control or protection circuit relies on this meter", rules)
     return Precheck(name, ATTESTED, True, reason, "no control or protection circuit relies on this meter", rules)
@@ -163,9 +167,13 @@ def digital_outputs(now: Situation) -> Precheck:
     rules, name, reason = ("R-049",), "digital_outputs_safe", "digital_outputs_in_use"
     used, safe = now.attest.get("digital_outputs_in_use"), now.attest.get("outputs_safe")
     if used is False or safe:
-        return Precheck(name, ATTESTED, False, reason, "digital outputs are not used" if used is False else "digital outputs are in a safe state", rules)
+        return Precheck(
+            name, ATTESTED, False, reason, "digital outputs are not used" if used is False else "digital outputs are in a safe state", rules
+        )
     if used:
-        return Precheck(name, FAIL, True, reason, "digital outputs are in use and may change state during the upgrade; attest outputs_safe", rules)
+        return Precheck(
+            name, FAIL, True, reason, "digital outputs are in use and may change state during the upgrade; attest outputs_safe", rules
+        )
     return Precheck(name, UNKNOWN, False, reason, "digital outputs may change state during the upgrade", rules)
 
 
@@ -175,7 +183,9 @@ def power_source(now: Situation) -> Precheck:
     if value == "uninterrupted":
         return Precheck(name, ATTESTED, True, reason, "control power will not be interrupted", rules)
     if value in (None, "unknown"):
-        return Precheck(name, UNKNOWN, True, reason, "attest power_source: uninterrupted; losing power while flashing can destroy the meter", rules)
+        return Precheck(
+            name, UNKNOWN, True, reason, "attest power_source: uninterrupted; losing power while flashing can destroy the meter", rules
+        )
     return Precheck(name, FAIL, True, reason, f"power source is {value}", rules)
 
 
@@ -186,12 +196,16 @@ def management_zone(now: Situation) -> Precheck:
         return Precheck(name, ATTESTED, True, reason, f"credentials travel in clear inside the management network {zone}", rules)
     if "cleartext_management" in now.accept:
         return Precheck(name, ATTESTED, True, reason, "credentials travel in clear; accepted for this run", rules)
-    return Precheck(name, UNKNOWN, True, reason, "the documented method sends credentials in clear; attest the management_zone the meter is in", rules)
+    return Precheck(
+        name, UNKNOWN, True, reason, "the documented method sends credentials in clear; attest the management_zone the meter is in", rules
+    )
 
 
 def ethernet(now: Situation) -> Precheck:
     if now.behind_gateway:
-        return Precheck("transport_is_ethernet", FAIL, True, "not_ethernet", "the meter is reached through a gateway or as a serial unit", ("R-031",))
+        return Precheck(
+            "transport_is_ethernet", FAIL, True, "not_ethernet", "the meter is reached through a gateway or as a serial unit", ("R-031",)
+        )
     return Precheck("transport_is_ethernet", PASS, True, "not_ethernet", "the meter itself answers over Ethernet", ("R-031",))
 
 
@@ -207,7 +221,9 @@ def port(now: Situation, service: str, name: str, reason: str, rule: str) -> Pre
 def credential(now: Situation) -> Precheck:
     if now.has_credential:
         return Precheck("credential_given", PASS, True, "credential_unknown", "a product_master credential is given", ("R-034",))
-    return Precheck("credential_given", FAIL, True, "credential_unknown", "credentials.product_master (user and password) is missing", ("R-034",))
+    return Precheck(
+        "credential_given", FAIL, True, "credential_unknown", "credentials.product_master (user and password) is missing", ("R-034",)
+    )
 
 
 def login(now: Situation) -> Precheck:
@@ -227,7 +243,9 @@ def role(now: Situation) -> Precheck:
     if now.login.role is not None:
         return Precheck(name, FAIL, True, reason, f"the meter says that this account is {now.login.role}, not a Product Master", rules)
     if now.has_credential:
-        return Precheck(name, ATTESTED, True, reason, "named as product_master by whoever gave the credential; the meter was not asked", rules)
+        return Precheck(
+            name, ATTESTED, True, reason, "named as product_master by whoever gave the credential; the meter was not asked", rules
+        )
     return Precheck(name, UNKNOWN, True, reason, "no product_master credential is given", rules)
 
 
@@ -237,7 +255,9 @@ def ip_mode(now: Situation) -> Precheck:
     if mode == "unknown" and attested is not None:
         return Precheck(name, ATTESTED if attested == "stored" else FAIL, False, reason, f"IP address acquisition mode: {attested}", rules)
     if mode == "unknown":
-        return Precheck(name, UNKNOWN, False, reason, "the IP mode cannot be read; with DHCP the address may change during the upgrade", rules)
+        return Precheck(
+            name, UNKNOWN, False, reason, "the IP mode cannot be read; with DHCP the address may change during the upgrade", rules
+        )
     return Precheck(name, PASS if mode == "stored" else FAIL, False, reason, f"IP address acquisition mode: {mode}", rules)
 
 
@@ -254,7 +274,14 @@ def lock(now: Situation) -> Precheck:
         return Precheck(name, ATTESTED, True, reason, "the MID/MIR lock is open", rules)
     if attested == "locked":
         return Precheck(name, FAIL, True, reason, "the MID/MIR lock is enabled; it is removed on the meter's display only", rules)
-    return Precheck(name, UNKNOWN, True, reason, "no public register tells the state of the MID/MIR lock; look at the display and attest mid_lock", rules)
+    return Precheck(
+        name,
+        UNKNOWN,
+        True,
+        reason,
+        "no public register tells the state of the MID/MIR lock; look at the display and attest mid_lock",
+        rules,
+    )
 
 
 def free_space(now: Situation) -> Precheck:
@@ -270,4 +297,6 @@ def free_space(now: Situation) -> Precheck:
 def lease(now: Situation) -> Precheck:
     if now.holder is None:
         return Precheck("meter_is_free", PASS, True, "firmware_in_progress", "no other run works on this meter", ("R-086", "R-117"))
-    return Precheck("meter_is_free", FAIL, True, "firmware_in_progress", f"another run works on this meter: {now.holder}", ("R-086", "R-117"))
+    return Precheck(
+        "meter_is_free", FAIL, True, "firmware_in_progress", f"another run works on this meter: {now.holder}", ("R-086", "R-117")
+    )

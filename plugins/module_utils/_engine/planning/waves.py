@@ -125,14 +125,15 @@ class Wave:
         }
 
 
-def assign_waves(hosts: Sequence[str], waves: Sequence[Wave]) -> list[tuple[Wave, tuple[str, ...]]]:
+def assign_waves(hosts: Sequence[str], waves: Sequence[Wave], done: int = 0) -> list[tuple[Wave, tuple[str, ...]]]:
     """Each host in exactly one wave, in the order of ``hosts``. Named hosts are kept for their wave; a wave may be empty.
 
-    Hosts that no wave takes go into a last one named ``rest``, under the rules of the campaign.
+    Hosts that no wave takes go into a last one named ``rest``, under the rules of the campaign. ``done`` meters were upgraded
+    by an earlier run of the campaign; they fill the first places, so that a paused campaign goes on where it was.
     """
     named = {host for wave in waves for host in wave.hosts}
     left = [host for host in dict.fromkeys(hosts) if host not in named]
-    total = len(left) + sum(1 for host in dict.fromkeys(hosts) if host in named)
+    total = done + len(set(hosts))
     present = set(hosts)
     assigned: list[tuple[Wave, tuple[str, ...]]] = []
     for wave in waves:
@@ -140,7 +141,10 @@ def assign_waves(hosts: Sequence[str], waves: Sequence[Wave]) -> list[tuple[Wave
             taken = [host for host in dict.fromkeys(wave.hosts) if host in present]
             present -= set(taken)
         else:
-            taken = left[: len(left) if wave.size is None else _resolve(wave.size, total, max(total, 1))]
+            places = len(left) + done if wave.size is None else _resolve(wave.size, total, max(total, 1))
+            filled = min(done, places)
+            done -= filled
+            taken = left[: places - filled]
             left = left[len(taken) :]
         assigned.append((wave, tuple(taken)))
     if left:
