@@ -130,6 +130,14 @@ def steps(host: FakeHost | None, folder: Path, settings: dict[str, Any] | None =
     return Scripted(target, None, [file], settings=Settings(**given), host=host, config=LINE, **more)
 
 
+def started(made: ToolSteps) -> None:
+    """The tool ran to its end in no time: the clock here does not wait for its thread."""
+    made.stage()
+    assert made.trigger()["state"] == "triggered"
+    assert made._command is not None
+    made._command._thread.join(20)
+
+
 def watched(made: ToolSteps, limits: Limits = LIMITS, **state: Any) -> dict[str, Any]:
     return made.observe(Observation(**state).as_dict(), asdict(EXPECTED), asdict(limits), 3000)
 
@@ -140,7 +148,7 @@ def test_command_lines_carry_paths_only_and_the_meter_proves_the_end(tmp_path: P
     made = steps(host, tmp_path)
     made.stage()
     assert host.files == {"C:/hand/c1/m_1/PM5560_v4.3.5.sedp": str(tmp_path / "PM5560_v4.3.5.sedp"), "C:/hand/c1/m_1/Config.csv": LINE}
-    assert made.trigger()["state"] == "triggered"
+    started(made)
     end = watched(made)
     assert (end["outcome"], end["reason"]) == ("verified", "")
     (line,) = host.lines
@@ -166,16 +174,14 @@ def test_command_lines_carry_paths_only_and_the_meter_proves_the_end(tmp_path: P
 @pytest.mark.parametrize("end", [Ran(9, "stopped responding"), Ran(130, ""), Ran(1, "Traceback")])
 def test_a_tool_that_gives_up_says_nothing_of_a_meter_that_goes_on(end: Ran, tmp_path: Path) -> None:
     made = steps(FakeHost(lambda: end), tmp_path)
-    made.stage()
-    made.trigger()
+    started(made)
     assert watched(made)["outcome"] == "verified"
 
 
 @requirement("R-092", "R-119", "R-120", "R-122", "R-157")
 def test_a_tool_that_failed_is_believed_when_the_meter_stays_old(tmp_path: Path) -> None:
     made = steps(FakeHost(lambda: Ran(4, f"Upgrade failed\npassword {SECRET}-p was wrong\n\n")), tmp_path, silent=1e9)
-    made.stage()
-    made.trigger()
+    started(made)
     end = watched(made)
     assert (end["outcome"], end["reason"]) == ("failed_retryable", "tool_failed")
     assert end["elapsed"] > 420, "not before a meter that had begun would have shown it"
@@ -187,8 +193,7 @@ def test_a_tool_that_failed_is_believed_when_the_meter_stays_old(tmp_path: Path)
 @requirement("R-088", "F-16")
 def test_a_tool_that_says_completed_proves_nothing(tmp_path: Path) -> None:
     made = steps(FakeHost(), tmp_path, silent=1e9)
-    made.stage()
-    made.trigger()
+    started(made)
     end = watched(made)
     assert (end["outcome"], end["reason"]) == ("failed_final", "wrong_version_after")
 
@@ -199,13 +204,11 @@ def test_a_lost_way_to_the_tools_computer_leaves_the_meter_as_the_witness(tmp_pa
         raise DeviceError("tool_host", "tool_host_unusable", "desk: it cannot be reached")
 
     good = steps(FakeHost(lost), tmp_path)
-    good.stage()
-    good.trigger()
+    started(good)
     end = watched(good)
     assert end["outcome"] == "verified" and "cannot be reached" in end["page_fault"]
     bad = steps(FakeHost(lost), tmp_path, silent=1e9)
-    bad.stage()
-    bad.trigger()
+    started(bad)
     end = watched(bad)
     assert (end["outcome"], end["reason"]) == ("failed_final", "upgrade_state_unknown")
 
@@ -291,6 +294,24 @@ def test_a_hand_over_that_was_never_begun_is_said_by_a_person(said_at: float | N
     end = handed(tmp_path, {"not_started": True, "not_started_at": said_at}, silent=1e9)
     assert end["outcome"] == outcome
     assert end["reason"] == ("upgrade_not_started" if outcome == "failed_final" else "")
+
+
+@requirement("R-088", "G-06")
+def test_how_an_upgrade_was_begun_is_remembered_when_the_options_change(tmp_path: Path) -> None:
+    made = steps(None, tmp_path)
+    made.stage()
+    rests = watched(made)["detail"]
+    later = steps(FakeHost(), tmp_path, silent=1e9)
+    later.files = []
+    assert watched(later, elapsed=5000.0, detail=rests)["outcome"] == "handed_over", "the deadline of a command is not that of a technician"
+    back = steps(FakeHost(), tmp_path, silent=0.0, back=0.0)
+    back.files = []
+    assert watched(back, elapsed=5000.0, detail=rests)["outcome"] == "verified"
+    assert not (tmp_path / "hand" / "c1").exists()
+    command = steps(None, tmp_path, silent=1e9)
+    command.files = []
+    end = watched(command, elapsed=5000.0, detail={"mode": "command", "folder": "C:/hand"})
+    assert end["reason"] == "upgrade_state_unknown"
 
 
 @requirement("R-088")

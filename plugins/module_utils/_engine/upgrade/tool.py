@@ -221,9 +221,10 @@ class ToolSteps(MeterSteps):
 
     def observe(self, state: Mapping[str, Any], expected: Mapping[str, Any], limits: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Watch until the end; the tool's end and its kept logs are in ``detail``. A hand-over is waited for as long as was asked."""
-        if self.settings.mode == "manual":
-            return self._await_technician(Observation(**state), Expected(**expected))
-        moved = super().observe(state, expected, limits, seconds)
+        given = {"mode": self.settings.mode, "folder": self.settings.base, **state["detail"]}  # an earlier run may have had another mode
+        if given["mode"] == "manual":
+            return self._await_technician(Observation(**{**state, "detail": given}), Expected(**expected))
+        moved = super().observe({**state, "detail": given}, expected, limits, seconds)
         if moved["outcome"] and self.host is not None:
             self._left_there = True  # also what an interrupted run left
             moved["detail"] = {**moved["detail"], "tool": self._tool_detail(expected, moved)}
@@ -266,7 +267,7 @@ class ToolSteps(MeterSteps):
         except DeadlineError:
             state.outcome = "handed_over"
         if state.outcome != "handed_over":
-            HandOver(Path(self.settings.base), self.settings.campaign).remove(self.target.name)
+            HandOver(Path(state.detail["folder"]), self.settings.campaign).remove(self.target.name)
         return state.as_dict()
 
     def _said_not_started(self, state: Observation) -> bool:
