@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
-"""All benchmarks one after the other, their tables side by side: reading a fleet, FTP upload, upload by webpages, one batch at real time.
+"""All benchmarks one after the other, their tables side by side: reading a fleet, FTP upload, upload by webpages, ledger, one batch at real time.
 
-``python tests/performance/run.py`` runs all, with names (fleet, ftp, upload, batch) some. Nothing else should run on the machine meanwhile.
+``python tests/performance/run.py`` runs all, with names (fleet, ftp, upload, records, batch) some. Nothing else should run on the machine meanwhile.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ import time
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-BENCHES = {"fleet": "bench_fleet.py", "ftp": "bench_ftp.py", "upload": "bench_upload.py", "batch": "bench_batch.py"}
+BENCHES = {
+    "fleet": "bench_fleet.py",
+    "ftp": "bench_ftp.py",
+    "upload": "bench_upload.py",
+    "records": "bench_records.py",
+    "batch": "bench_batch.py",
+}
 
 
 def main() -> int:
