@@ -52,7 +52,9 @@ class LoginHelper:
         }
         given = {name: value for name, value in request.items() if value is not None}
         try:
-            done = subprocess.run(self._argv, input=json.dumps(given), capture_output=True, text=True, timeout=_SECONDS, check=False)
+            done = subprocess.run(
+                self._argv, input=json.dumps(given), capture_output=True, encoding="utf-8", errors="replace", timeout=_SECONDS, check=False
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise DeviceError("login", "login_helper_failed", f"the login helper did not work: {type(error).__name__}") from None
         if done.returncode != 0:
