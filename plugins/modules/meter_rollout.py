@@ -57,6 +57,20 @@ options:
   gate:
     description: The gate of the rollout, as for M(gridops.metering.meter_rollout_info). Only checked here.
     type: dict
+  campaign_file:
+    description:
+      - A campaign file in YAML, with the reason, targets, waves, windows, gates and topology groups. What it says goes before the options.
+    type: path
+    version_added: 0.2.0
+  plan_file:
+    description:
+      - A C(plan.json) that was reviewed. Nothing is planned anew; a meter that is not as the plan says gets the reason C(plan_stale).
+    type: path
+    version_added: 0.2.0
+  plan_digest:
+    description: The C(digest) that the plan in O(plan_file) must have.
+    type: str
+    version_added: 0.2.0
   register:
     description:
       - Write the planned meters into the records, with the outcome of those that need no upgrade or cannot have one. Does nothing in check mode.
@@ -115,7 +129,8 @@ EXAMPLES = r"""
 RETURN = r"""
 plan:
   description:
-    - The plan document with C(meters), C(batches), C(needed_accept), C(missing_accept), C(counts), C(estimate) and its C(digest).
+    - The plan document with C(meters), C(waves), C(passes), C(batches), C(needed_accept), C(missing_accept), C(counts), C(estimate),
+      C(retries), C(deadlines), the C(campaign) file and its C(digest).
   returned: when O(meters) is given
   type: dict
 table:
@@ -133,7 +148,7 @@ text:
   returned: when O(meters) is given
   type: str
 groups:
-  description: For each meter to upgrade, in the order of the rollout, its C(host) and the C(group) of its batch.
+  description: For each meter to upgrade and each method it needs, in the order of the rollout, its C(host) and the C(groups) of its batch.
   returned: when O(meters) is given
   type: list
   elements: dict

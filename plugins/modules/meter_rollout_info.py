@@ -47,6 +47,23 @@ options:
     description:
       - The RV(gridops.metering.meter_fleet_info#module:meters) of a reading after the rollout. A meter that says otherwise than its outcome is not good.
     type: dict
+  method:
+    description: The method of the pass that the batch belongs to.
+    type: str
+    version_added: 0.2.0
+  step:
+    description:
+      - What is asked. V(before) a batch, whether nothing stopped the rollout and the maintenance window is open for long enough.
+      - V(retries) after the first try of a batch, who is tried once more. V(after) a batch, whether the next one may start.
+      - V(soaked) after the soak time of a wave, the same with a fresh reading in O(meters).
+    type: str
+    choices: [before, retries, after, soaked]
+    default: after
+    version_added: 0.2.0
+  stopped:
+    description: The RV(gate) that stopped an earlier pass of this run; then nothing more starts.
+    type: dict
+    version_added: 0.2.0
   final:
     description: Whether the rollout has ended. Meters that were not reached are then C(skipped_by_abort) or C(paused).
     type: bool
@@ -113,6 +130,40 @@ not_good:
   returned: always
   type: list
   elements: str
+window:
+  description: Whether the maintenance window is C(open), in words C(text), and the C(next_opening).
+  returned: with O(step=before)
+  type: dict
+retry:
+  description: Meters to be tried once more, C(retry) as a new attempt or C(again) where none was begun.
+  returned: with O(step=retries)
+  type: dict
+hold_seconds:
+  description: How long to wait before meters are tried C(again), in seconds of this machine.
+  returned: with O(step=retries)
+  type: int
+soak_seconds:
+  description: How long the wave that just ended is to run before it is read again, in seconds of this machine; 0 for not at all.
+  returned: with O(step=after) or O(step=soaked)
+  type: int
+wave_hosts:
+  description: The meters to read after the soak time.
+  returned: with O(step=after) or O(step=soaked)
+  type: list
+  elements: str
+waves:
+  description: The sums of each wave.
+  returned: with O(step=after) or O(step=soaked)
+  type: list
+  elements: dict
+reason:
+  description: Why the campaign is made, from its file.
+  returned: with O(step=after) or O(step=soaked)
+  type: dict
+hops:
+  description: By meter every attempt of this campaign in order, with C(row), C(method), C(source), C(target), C(outcome) and C(reason).
+  returned: with O(final), not in check mode
+  type: dict
 table:
   description: One entry for each planned meter.
   returned: always
