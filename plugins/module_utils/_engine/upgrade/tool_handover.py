@@ -148,5 +148,6 @@ def _steps(version: str, cap: int) -> tuple[str, ...]:
         "Tools > Upload Firmware, read the message, Yes",
         "Wait for 'Upgrade Completed. Double click here to open webpage.'",
         "Wait one minute before the next meters; after a failure wait five minutes, then close and reopen the tool",
-        "Keep the tool's Logs folder, and hand this folder back; the new version is read from the meters",
+        "After a failure, a meter that does not start normally or one without Ethernet: save the logs, for the maker's support",
+        "File > Exit. Keep the tool's Logs folder, and hand this folder back; the new version is read from the meters",
     )
