@@ -117,7 +117,7 @@ SCHEMA: dict[str, Any] = {
                 "properties": {
                     "days": {
                         "type": "array",
-                        "items": {"enum": list(DAYS)},
+                        "items": {"enum": list(DAYS), "x-accepted": f"one of {', '.join(DAYS)}", "x-rule": "F-25"},
                         "minItems": 1,
                         "x-accepted": f"a list of {', '.join(DAYS)}",
                         "x-rule": "F-25",
