@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import os
 import platform
 import re
 from collections.abc import Iterator, Sequence
@@ -77,6 +78,12 @@ class PostgresDatabase:
         except driver.Error:
             raise InputError("records", shown, "a URL such as postgresql://user@host/database", "design 4.5") from None
         self._url, self._busy, self._shown = url, busy_seconds, shown
+        self._kept: tuple[int, Any] | None = None
+
+    def __del__(self) -> None:
+        kept = getattr(self, "_kept", None)
+        if kept is not None and kept[0] == os.getpid():
+            kept[1].close()
 
     @property
     def location(self) -> str:
@@ -103,19 +110,36 @@ class PostgresDatabase:
     @contextlib.contextmanager
     def _session(self, begin: str) -> Iterator[PostgresTransaction]:
         connection: Any = None
-        driver = _driver()
+        driver, done = _driver(), False
         try:
-            # A connection for each transaction: workers are forks, and none may inherit an open one.
-            connection = driver.connect(self._url, autocommit=True, connect_timeout=_CONNECT_SECONDS)
-            connection.execute(begin)
-            connection.execute(f"SET LOCAL lock_timeout = '{int(self._busy * 1000)}ms'")
+            connection = self._begun(f"{begin}; SET LOCAL lock_timeout = '{int(self._busy * 1000)}ms'")
             yield PostgresTransaction(connection)
             connection.execute("COMMIT")
+            done = True
         except driver.Error as error:
             raise self._sentence(error) from None
         finally:
-            if connection is not None:
+            if done and self._kept is None:
+                self._kept = (os.getpid(), connection)
+            elif connection is not None:
                 connection.close()  # an open transaction is rolled back by this
+
+    def _begun(self, begin: str) -> Any:
+        """A connection with an open transaction: the one kept from the last, where it still works, else a new one.
+
+        It is kept by the process that made it: workers are forks, and what they inherit is neither used nor closed. Whoever asks
+        for a transaction inside another one gets a second connection.
+        """
+        driver, kept, self._kept = _driver(), self._kept, None
+        if kept is not None and kept[0] == os.getpid():
+            try:
+                kept[1].execute(begin)
+                return kept[1]
+            except driver.Error:  # the server or something on the way closed it while it was idle; nothing was done yet
+                kept[1].close()
+        made = driver.connect(self._url, autocommit=True, connect_timeout=_CONNECT_SECONDS)
+        made.execute(begin)
+        return made
 
     def _sentence(self, error: Exception) -> RecordsError:
         errors = _driver().errors
