@@ -57,6 +57,7 @@ class ActionModule(MeterAction):
         else:
             plan = planning.build_plan(meters, targets, packages, settings)
         if params["register"] and not self.check_mode:
+            records.require_trust(params["campaign"], params["records_head"] or None)  # F-39
             _register(records, params["campaign"], plan)
         return self._shown(params, plan)
 

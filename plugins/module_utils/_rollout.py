@@ -20,6 +20,7 @@ ROLLOUT_SPEC: dict[str, Any] = {
     "campaign_file": {"type": "path"},
     "plan_file": {"type": "path"},
     "plan_digest": {"type": "str"},
+    "records_head": {"type": "str"},
     "register": {"type": "bool", "default": False},
     "show": {"type": "bool", "default": False},
     "records": {"type": "str"},

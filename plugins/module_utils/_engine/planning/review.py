@@ -100,9 +100,8 @@ def _passes(plan: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> li
     todo = {entry["host"]: entry["passes"] for entry in entries if entry["state"] == UPGRADE}
     passes = []
     for method in planning.METHODS:
-        known = next(
-            (one for one in plan["passes"] if one["method"] == method), {"method": method, "cap": 1, "cap_note": "", "batches": []}
-        )
+        nothing: dict[str, Any] = {"method": method, "cap": 1, "cap_note": "", "batches": []}
+        known: dict[str, Any] = next((one for one in plan["passes"] if one["method"] == method), nothing)
         kept = [{**batch, "meters": [host for host in batch["meters"] if method in todo.get(host, ())]} for batch in known["batches"]]
         placed = {host for batch in kept for host in batch["meters"]}
         extra = [{"wave": "", "meters": [host]} for host, methods in todo.items() if method in methods and host not in placed]
