@@ -73,7 +73,11 @@ class ActionModule(MeterAction):
         if self.diff_mode:
             result["diff"] = self.redactor.clean(task.diff(result))
         if task.params["on_failure"] == "record":
-            self._record(task, result)
+            try:
+                self._record(task, result)
+            except MeteringError as error:  # what is in no record must not pass silently
+                result["failed"] = True
+                result["error"] = describe_error(error, "records")["error"]
         elif result["outcome"] not in GOOD | RESTING:
             result["failed"] = True
             result["error"] = {"class": "outcome", "stage": "upgrade", "reason": result["reason"], "remedy": result["remedy"]}

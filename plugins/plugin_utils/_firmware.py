@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._firmware import 
 
 from . import _firmware_judge as judging
 from . import _firmware_result as reporting
+from ._firmware_ledger import PatientLedger
 from ._firmware_result import GOOD, RESTING
 from ._method import Method
 from ._method_registry import METHODS
@@ -292,7 +293,8 @@ class FirmwareTask:
         method = self._method()
         self._hold_before_retry(method)
         ended = self._flow(method, self._job(method))
-        self.attempts = judging.budget(self)
+        if ended.reason != "ledger_unreachable":
+            self.attempts = judging.budget(self)
         return self._hop_result(ended)
 
     def _hold_before_retry(self, method: Method) -> None:
@@ -308,11 +310,16 @@ class FirmwareTask:
     def _flow(self, method: Method, job: Job, resume: bool = False) -> HopResult:
         steps = method.steps([] if resume else method.files())
         self._begun = 0
-        flow = Flow(job, steps, self.records, self.target.clock, self.hooks, lambda: self._why_not(method), self.rules.clock_factor)
+        ledger = PatientLedger(self.records)
+        flow = Flow(job, steps, ledger, self.target.clock, self.hooks, lambda: self._why_not(method), self.rules.clock_factor)
         try:
-            return flow.run(resume)
+            ended = flow.run(resume)
         finally:
             steps.close()
+        if ledger.lost:
+            seen = f"the upgrade was begun and last seen as {ended.outcome}, which could not be written down: {ledger.lost}"
+            return replace(ended, outcome="interrupted", reason="ledger_unreachable", text=seen)
+        return ended
 
     def _why_not(self, method: Method) -> str:
         number, self._begun = self._begun, self._begun + 1

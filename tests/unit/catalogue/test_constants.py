@@ -51,6 +51,7 @@ NUMBERS = [
     _number("tool_ended_look", 420, None),
     _number("tool_end_grace", 120, None),
     _number("handover_hold", 604_800, None),
+    _number("ledger_patience", 300, None),
     _number("lease_ttl", 60, None),
     _number("lease_wait", 30, None),
     _number("observe_slice", 60, None),

@@ -84,6 +84,9 @@ TOOL_ENDED_LOOK = Constant(
 TOOL_END_GRACE = Constant("tool_end_grace", 120, "s", ("own",), "for the tool to end after the meter runs the new version")
 HANDOVER_HOLD = Constant("handover_hold", 604_800, "s", ("own",), "a hand-over to a technician keeps its slot, unless a run sees its end")
 CLOCK_SKEW = Constant("clock_skew", 30, "s", ("own",), "between a control node's clock and the ledger's, at most (F-25)")
+LEDGER_PATIENCE = Constant(
+    "ledger_patience", 300, "s", ("own",), "of trying to write down how a started upgrade ended, while the database is away"
+)
 LEASE_TTL = Constant("lease_ttl", 60, "s", ("own",), "after which a lease that nobody renews may be taken over")
 LEASE_WAIT = Constant("lease_wait", 30, "s", ("own",), "for another run to give a meter back, before this one gives up")
 OBSERVE_SLICE = Constant(
