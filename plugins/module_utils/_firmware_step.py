@@ -17,6 +17,7 @@ from ._engine.base.redaction import Redactor
 from ._engine.base.target import Credential, Target, Timeouts, Tls
 from ._engine.upgrade.ftp import FtpSteps
 from ._engine.upgrade.steps import MeterSteps, SendFile
+from ._engine.upgrade.tool import ToolSteps
 from ._engine.upgrade.web import WebSteps
 
 STEPS = frozenset({"identify", "services", "lock", "login", "stage", "trigger", "observe", "find"})
@@ -79,4 +80,6 @@ def _steps(payload: dict[str, Any]) -> MeterSteps:
         return FtpSteps(*common, read_back=payload["read_back"])
     if payload["method"] == "web":
         return WebSteps(*common, role=payload["role"], web_session=payload["web_session"], state=_state(payload.get("session")))
+    if payload["method"] == "tool":
+        return ToolSteps(*common)
     return MeterSteps(*common)

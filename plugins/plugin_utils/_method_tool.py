@@ -84,10 +84,11 @@ class ToolMethod(Method):
 
     def steps(self, files: list[SendFile]) -> Any:
         task = self.task
-        if task.remote is not None:
-            raise InputError("delegate_to", "a jump host", "no delegation: the computer of the tool is named in tool.host", "design 2")
+        far = None
+        if task.remote is not None:  # the meter is reached from the jump host, the tool's computer from here
+            far = task.remote(self.name, task.target, self.profile(), [], {"search": list(task.rules.search)})
         host = task.tool_host(str(self.options["host"])) if self.mode == "command" and task.tool_host is not None else None
-        return ToolSteps(task.target, self.profile(), files, task.rules.search, task.hooks, self._settings(), host, self._config())
+        return ToolSteps(task.target, self.profile(), files, task.rules.search, task.hooks, self._settings(), host, self._config(), far)
 
     def _settings(self) -> Settings:
         task, options = self.task, self.options

@@ -120,7 +120,7 @@ def test_the_tool_upgrades_and_only_the_meter_proves_it(tmp_path: Path, artifact
 @pytest.mark.requirement("R-080", "R-083", "G-03", "invariant-b")
 @pytest.mark.needs_debian("openssh-server", "openssh-client")
 def test_a_tool_before_3_8_takes_one_meter_at_a_time_over_ssh(tmp_path: Path, artifacts: Path, jump_host: JumpHost) -> None:
-    """Two meters at once with tool 3.7: the second waits its turn and is never shown to the tool before; a third has no cable."""
+    """Two meters at once with tool 3.7, one of them behind a jump host: each waits its turn; a third has no cable."""
     meters = [meter(name, vars={"cable": name != "third"}) for name in ("first", "second", "third")]
     spec = {"name": "ssh", "clock_factor": 200, "meters": meters}
     records = artifacts / "records.sqlite3"
@@ -131,8 +131,9 @@ def test_a_tool_before_3_8_takes_one_meter_at_a_time_over_ssh(tmp_path: Path, ar
         desk.logs = artifacts / "logs"
         review = [*desk.options()["command"], "--review"]
         attest = "{'direct_connection': cable}"
-        timing = {"clock_factor": 200, "lease_wait": 5000}
+        timing = {"clock_factor": 200, "lease_wait": 50_000}
         task = desk.task(firmware, records, desk.options(review=review), attest=attest, timing=timing)
+        task["delegate_to"] = "{{ 'desk' if inventory_hostname == 'second' else omit }}"
         played = play(artifacts, [fleet.inventory, desk.inventory(jump_host.variables)], [task])
         peaks, left = fleet.peaks(), desk.left()
         events = {name: [event["kind"] for event in fleet.meter(name).events()] for name in ("first", "second", "third")}

@@ -115,8 +115,8 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any], str, bool
 
 
 @pytest.mark.requirement(
-    "R-070", "R-071", "R-073", "R-074", "R-076", "R-078", "R-080", "R-081", "R-087", "R-093", "R-095", "R-096", "R-097", "R-098", "R-099",
-    "R-101", "R-106", "G-03", "G-04", "G-09",
+    "R-070", "R-071", "R-073", "R-074", "R-076", "R-077", "R-078", "R-080", "R-081", "R-087", "R-093", "R-095", "R-096", "R-097", "R-098", "R-099",
+    "R-101", "R-106", "R-108", "G-03", "G-04", "G-09",
 )  # fmt: skip
 @pytest.mark.parametrize(("name", "extra", "attest", "changes", "result", "stops"), CASES)
 def test_each_precheck(name: str, extra: dict[str, Any], attest: dict[str, Any], changes: dict[str, Any], result: str, stops: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, OrphanedError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Credential, Target
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.observe import Expected, Limits, Observation
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.steps import Reading, SendFile
@@ -142,7 +142,7 @@ def watched(made: ToolSteps, limits: Limits = LIMITS, **state: Any) -> dict[str,
     return made.observe(Observation(**state).as_dict(), asdict(EXPECTED), asdict(limits), 3000)
 
 
-@requirement("R-085", "R-088", "R-101", "R-118", "invariant-i")
+@requirement("R-085", "R-088", "R-101", "R-118", "R-126", "invariant-i")
 def test_command_lines_carry_paths_only_and_the_meter_proves_the_end(tmp_path: Path) -> None:
     host = FakeHost(logs={"run.log": f"login {SECRET}-p accepted".encode("utf-16")})
     made = steps(host, tmp_path)
@@ -188,6 +188,16 @@ def test_a_tool_that_failed_is_believed_when_the_meter_stays_old(tmp_path: Path)
     assert "was wrong" in end["device_text"] and SECRET not in repr(end)
     (support,) = [Path(path) for path in end["detail"]["tool"]["logs"] if path.endswith("support.txt")]
     assert [line.partition(":")[0] for line in support.read_text(encoding="utf-8").splitlines()[:3]] == ["model", "serial", "firmware"]
+
+
+@requirement("R-121", "R-123", "R-124", "R-157")
+def test_what_the_makers_support_needs_is_kept_for_a_meter_that_never_comes_back(tmp_path: Path) -> None:
+    made = steps(FakeHost(logs={"run.log": b"restart sent"}), tmp_path, back=1e9)
+    started(made)
+    end = watched(made)
+    assert end["outcome"] in ("not_responding", "failed_final") and end["version"] != NEW
+    kept = {Path(path).name: Path(path).read_text(encoding="utf-8") for path in end["detail"]["tool"]["logs"]}
+    assert kept["run.log"] == "restart sent" and "serial: S1" in kept["support.txt"]
 
 
 @requirement("R-088", "F-16")
@@ -320,7 +330,9 @@ def test_another_version_than_the_planned_one_is_no_success(tmp_path: Path) -> N
     assert (end["outcome"], end["reason"]) == ("failed_final", "wrong_version_after")
 
 
-@requirement("R-072", "R-079", "R-089", "R-109", "R-110", "R-113", "R-116", "R-118", "R-119")
+@requirement(
+    "R-072", "R-079", "R-089", "R-100", "R-105", "R-107", "R-109", "R-110", "R-112", "R-113", "R-115", "R-116", "R-118", "R-119", "R-126"
+)
 def test_the_checklist_has_the_steps_and_no_password(tmp_path: Path) -> None:
     made = steps(None, tmp_path, {"cap": 10})
     made.stage()
@@ -339,7 +351,11 @@ def test_the_checklist_has_the_steps_and_no_password(tmp_path: Path) -> None:
         "3.8",
         "Firmware upgrade applicable",
         "At most 10",
-        "Upload Firmware",
+        "Start the tool",
+        "File &gt; Open: the Config.csv",
+        "Tools &gt; Select Firmware",
+        "Tools &gt; Upload Firmware",
+        "File &gt; Exit",
         "Do not power cycle",
     ):
         assert text in page, text
@@ -363,3 +379,38 @@ def test_the_checklist_has_the_steps_and_no_password(tmp_path: Path) -> None:
 )
 def test_logs_in_any_usual_encoding(raw: bytes, encoding: str) -> None:
     assert decode(raw, encoding) == "Zähler"
+
+
+@requirement("R-088", "invariant-e")
+def test_a_meter_behind_a_jump_host_is_asked_there_and_a_lost_jump_host_is_no_silent_meter(tmp_path: Path) -> None:
+    class Far:
+        """Steps on a jump host."""
+
+        def __init__(self) -> None:
+            self.fault: DeviceError | None = None
+
+        def identify(self) -> Reading:
+            if self.fault:
+                raise self.fault
+            return Reading("PM5560", "S1", OLD, 7, None)
+
+        def services(self) -> dict[str, str]:
+            return {"http": "open", "https": "closed", "ftp": "closed", "link": "stable"}
+
+        def lock(self) -> str:
+            return "unlocked"
+
+        def find(self, serial: str) -> str | None:
+            return "192.168.0.77"
+
+    far = Far()
+    near = steps(FakeHost(), tmp_path)
+    made = ToolSteps(near.target, {"settings": {"ip_mode": {}}}, near.files, settings=near.settings, host=near.host, config=LINE, far=far)
+    assert (made.identify().version, made.services()["link"], made.lock(), made.find("S1")) == (OLD, "stable", "unlocked", "192.168.0.77")
+    assert made.login()["state"] == "not_tried", "the webpages cannot be reached from here"
+    started(made)
+    far.fault = DeviceError("delegation", "transport_failed", "jump: it cannot be reached")
+    with pytest.raises(OrphanedError, match="jump host failed"):
+        watched(made)
+    far.fault = DeviceError("identify", "transport_failed", "no answer")
+    assert watched(made)["outcome"] == "comms_lost"

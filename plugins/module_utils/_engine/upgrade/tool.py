@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from ..base.clock import Waiter
-from ..base.errors import DeadlineError, DeviceError
+from ..base.errors import DeadlineError, DeviceError, OrphanedError
 from ..base.redaction import Redactor
 from ..catalogue import constants
 from ..planning.prechecks_tool import APPLICABLE
@@ -86,11 +86,15 @@ class Settings:
 
 @dataclass
 class ToolSteps(MeterSteps):
-    """The steps of the method tool against one meter. ``config`` is the secret line of Config.csv."""
+    """The steps of the method tool against one meter. ``config`` is the secret line of Config.csv.
+
+    ``far`` are steps on a jump host, where the meter can only be reached from there; the tool's host is reached from here.
+    """
 
     settings: Settings = field(default_factory=lambda: Settings("manual", ".", "adhoc"))
     host: ToolHost | None = field(default=None, repr=False)
     config: str = field(default="", repr=False)
+    far: Any = field(default=None, repr=False)
 
     SERVICES: ClassVar[tuple[str, ...]] = ("http", "https", "ftp")
 
@@ -103,8 +107,32 @@ class ToolSteps(MeterSteps):
 
     # -- before anything is written -----------------------------------------------------------------------------------
 
+    def identify(self) -> Reading:
+        """Who answers, read from here or from the jump host."""
+        return super().identify() if self.far is None else self.far.identify()
+
+    def lock(self) -> str:
+        """As on the register, read from here or from the jump host."""
+        return super().lock() if self.far is None else str(self.far.lock())
+
+    def find(self, serial: str) -> str | None:
+        """Looked for from here or from the jump host."""
+        found = super().find(serial) if self.far is None else self.far.find(serial)
+        return str(found) if found else None
+
+    def _answer(self) -> Reading | None:
+        """A jump host that fails is no silent meter: the attempt stays open, for the next run to look."""
+        try:
+            return self.identify()
+        except DeviceError as error:
+            if error.stage == "delegation":
+                raise OrphanedError("observing", f"the jump host failed, the meter goes on ({error.text})") from None
+            return None
+
     def services(self) -> dict[str, str]:
         """State of the web and FTP ports, and whether the way to the web port is stable (R-073): TCP connects, no byte sent."""
+        if self.far is not None:
+            return dict(self.far.services())
         found = super().services()
         name = next((service for service in ("https", "http") if found[service] == OPEN), None)
         return found if name is None else {**found, "link": self._link(self.target.ports[name])}
@@ -132,7 +160,7 @@ class ToolSteps(MeterSteps):
         """What the meter's pages tell, where a profile reads its network settings."""
         answer: dict[str, Any] = {"state": "not_tried", "reason": "", "text": "the tool logs in by itself", "role": None, "facts": {}}
         settings = (self.profile or {}).get("settings") or {}
-        if "ip_mode" in settings:
+        if "ip_mode" in settings and self.far is None:
             answer.update(self._pages())
         return answer
 
