@@ -24,6 +24,17 @@ class ActionModule(MeterAction):
         return super().run_delegated(self._with_profile(params), task_vars)
 
     def _with_profile(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The profile as a value; only the lock register's mapping needs it."""
-        needed = "lock" in parse_subsets(params.get("gather_subset") or ["all"])
-        return {**params, "profile": lock_profile(params.get("profile")) if needed else None}
+        """The profiles as values: all of them for webpages, else only what maps the lock register."""
+        subsets = parse_subsets(params.get("gather_subset") or ["all"])
+        if "web" in subsets:
+            return {**params, **{name: _whole(params.get(name)) for name in ("profile", "web_profile")}}
+        return {**params, "profile": lock_profile(params.get("profile")) if "lock" in subsets else None, "web_profile": None}
+
+
+def _whole(profile: Any) -> Any:
+    """A profile by name or path, checked; content is passed on as it is. The schema's library loads only when it is needed."""
+    if not isinstance(profile, str):
+        return profile
+    from ansible_collections.gridops.metering.plugins.module_utils._engine.profiles.loader import load_profile
+
+    return load_profile(profile)

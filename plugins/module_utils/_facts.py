@@ -10,6 +10,7 @@ from typing import Any
 
 from ._argspec import ATTEST_SPEC, CONNECTION_SPEC, check_attest, merge_specs, target_from
 from ._engine.base.errors import InputError, MeteringError
+from ._engine.base.target import Target
 from ._engine.meters import pm5000
 from ._engine.meters.fleet import FleetOptions, Job, read_fleet
 from ._engine.wire.modbus import run
@@ -20,7 +21,7 @@ GATHER_SPEC: dict[str, Any] = {
     "profile": {"type": "raw"},
 }
 
-FACTS_SPEC: dict[str, Any] = merge_specs(CONNECTION_SPEC, ATTEST_SPEC, GATHER_SPEC)
+FACTS_SPEC: dict[str, Any] = merge_specs(CONNECTION_SPEC, ATTEST_SPEC, GATHER_SPEC, {"web_profile": {"type": "raw"}})
 
 FLEET_SPEC: dict[str, Any] = merge_specs(
     GATHER_SPEC,
@@ -40,17 +41,39 @@ JOB_OPTIONS = ("name", "host", "unit_id", "ports", "timeouts", "gateway", "attes
 def gather(params: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The result of ``meter_facts``. Raises MeteringError."""
     subsets = pm5000.parse_subsets(params.get("gather_subset") or ["all"])
-    profile = profile_value(params.get("profile")) if "lock" in subsets else None
+    web = "web" in subsets
+    profile = profile_value(params.get("profile")) if web or "lock" in subsets else None
+    web_profile = profile_value(params.get("web_profile"), "web_profile") if web else None
     target = target_from(params, name)
-    facts = run(pm5000.read(target, subsets, profile, check_attest(params.get("attest"))))
+    attest = check_attest(params.get("attest"))
+    if web:
+        facts = _with_web(target, subsets, profile, web_profile, attest)
+    else:
+        facts = run(pm5000.read(target, subsets, profile, attest))
     return {"changed": False, "ansible_facts": {"meter": facts}}
 
 
-def profile_value(profile: Any) -> Mapping[str, Any] | None:
+def _with_web(target: Target, subsets: frozenset[str], profile: Any, web_profile: Any, attest: Mapping[str, Any]) -> dict[str, Any]:
+    """Webpages after Modbus. The library for them takes longer to load than a meter takes to be read, so only who asks waits for it."""
+    from ._engine.meters import pm5000_web
+    from ._engine.profiles.expressions import require_library as require_expressions
+    from ._engine.wire.web import require_library
+
+    require_library()
+    pm5000_web.account(target)
+    for given in (profile, web_profile):
+        if given is not None:
+            require_expressions(given)
+    facts = run(pm5000.read(target, subsets | {"firmware"}, profile, attest))  # the version tells which pages there are
+    pm5000_web.add_web(facts, target, pm5000_web.choose(facts, profile, web_profile))
+    return facts
+
+
+def profile_value(profile: Any, option: str = "profile") -> Mapping[str, Any] | None:
     """A profile's content. Names are looked up on the controller, before this. Raises InputError."""
     if profile is None or isinstance(profile, Mapping):
         return profile
-    raise InputError("profile", profile, "a profile's content; its name is looked up on the controller only", "design 3")
+    raise InputError(option, profile, "a profile's content; its name is looked up on the controller only", "design 3")
 
 
 def gather_fleet(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,6 +102,8 @@ def fleet_options(params: Mapping[str, Any]) -> FleetOptions:
     """The pass as the options describe it. Raises InputError."""
     given = params.get("gather_subset")
     subsets = pm5000.parse_subsets(given) if given else pm5000.MIN
+    if "web" in subsets:
+        raise InputError("gather_subset", "web", "the other subsets; meter_facts reads webpages, one meter for each task", "design 3")
     return FleetOptions(
         concurrency=params["concurrency"],
         per_gateway=params["per_gateway"],

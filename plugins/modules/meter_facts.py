@@ -11,7 +11,7 @@ author:
   - The gridops.metering authors (@gridops)
 description:
   - Reads who a meter is, what firmware it runs, its state and which of its services answer, over Modbus TCP and by
-    connecting to its ports. Nothing is written and no page is requested.
+    connecting to its ports. Nothing is written, and no page is requested unless the subset V(web) is named.
   - Family V(pm5000) is read with one request for each of identity, firmware, status and lock, over one connection.
     What the meter does not serve in one request is read field by field.
   - A field that cannot be read is present as V(unknown) (text) or null (number) and is listed with the reason in
@@ -23,6 +23,8 @@ options:
     description:
       - What to read. V(all), V(min) (identity and firmware), or any of V(identity), V(firmware), V(network), V(services),
         V(status), V(lock), V(clock), V(security), V(identification) (Modbus device identification, function 43).
+      - V(web) is read only when it is named, never as part of V(all). It signs in at the webpages once with O(credentials)
+        (V(administrator), else V(product_master), else any), reads what the profile describes, and signs out.
       - A name after V(!) is left out. Identity is always read. Without this option everything is read.
     type: list
     elements: str
@@ -32,6 +34,12 @@ options:
         lock is V(unknown), because these values are not public.
       - It is read on the controller. Its content can be given as well.
     type: raw
+  web_profile:
+    description:
+      - Name or path of the profile for meters on the new firmware generation. Only the subset V(web) uses it;
+        meters on old firmware, and those for which it is absent, are read with O(profile).
+    type: raw
+    version_added: 0.2.0
 extends_documentation_fragment:
   - gridops.metering.connection
   - gridops.metering.connection.attest
@@ -53,6 +61,11 @@ EXAMPLES = r"""
 - name: Everything but the ports
   gridops.metering.meter_facts:
     gather_subset: [all, "!services"]
+
+- name: What the meter's webpages say about its network and its last upgrade
+  gridops.metering.meter_facts:
+    gather_subset: [network, web]
+    web_profile: pm5000-new
 
 - name: Read a meter from a jump host
   gridops.metering.meter_facts:
@@ -126,8 +139,12 @@ ansible_facts:
         identification:
           description: C(vendor), C(product_code) and C(revision) of the Modbus device identification.
           type: dict
+        web:
+          description:
+            - C(profile), C(verified), C(role), C(settings), C(last_upgrade) and C(findings), as the webpages tell them.
+          type: dict
         provenance:
-          description: For each field where its value is from, V(register), V(object), V(probe), V(ledger) or V(attested).
+          description: For each field where its value is from, V(register), V(object), V(probe), V(ledger), V(web) or V(attested).
           type: dict
         unread:
           description: For each field without a value the reason.

@@ -21,6 +21,7 @@ from .pm5000_registers import Block, Field, UnreadableError
 FAMILY = "pm5000"
 UNKNOWN = "unknown"
 SUBSETS = ("identity", "firmware", "network", "services", "status", "lock", "clock", "security", "identification")
+OPT_IN = ("web",)  # signs in at the meter, so ``all`` does not mean it
 MIN = frozenset({"identity", "firmware"})
 NO_PUBLIC_REGISTER = "no public register; it can be attested"
 
@@ -85,8 +86,9 @@ def parse_subsets(names: Iterable[str]) -> frozenset[str]:
     entries = [str(name).strip() for name in names]
     for entry in entries:
         name = entry.removeprefix("!")
-        if name not in (*SUBSETS, "all", "min"):
-            raise InputError("gather_subset", entry, f"all, min, {', '.join(SUBSETS)}, each also with '!' before it", "design 4.2")
+        if name not in (*SUBSETS, *OPT_IN, "all", "min"):
+            known = ", ".join(("all", "min", *SUBSETS, *OPT_IN))
+            raise InputError("gather_subset", entry, f"{known}, each also with '!' before it", "design 4.2")
         group = set(SUBSETS) if name == "all" else set(MIN) if name == "min" else {name}
         (refused if entry.startswith("!") else wanted).update(group)
     if not any(not entry.startswith("!") for entry in entries):
