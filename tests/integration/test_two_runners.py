@@ -16,8 +16,9 @@ for folder in (TESTS / "integration", TESTS / "faults", TESTS / "simulator", TES
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
-from faultlab.invariants import WRITES, check_invariants  # noqa: E402
-from faultlab.lab import until  # noqa: E402
+from faultlab.invariants import WRITES, changes_nothing_again, check_invariants  # noqa: E402
+from faultlab.lab import CAMPAIGN as ONE_METER  # noqa: E402
+from faultlab.lab import outcome, until  # noqa: E402
 from runnerkit import SharedLab  # noqa: E402
 
 CAMPAIGN = "two"
@@ -74,3 +75,30 @@ def test_one_campaign_over_two_control_processes(shared: SharedLab) -> None:
     outcomes = again.outcomes()
     assert outcomes.keys() == set(METERS) and set(outcomes.values()) <= {"verified", "verified_late", "current"}, outcomes
     check_invariants(shared, METERS, cap=CAP, campaign=CAMPAIGN)
+
+
+@pytest.mark.needs_debian("postgresql")
+@pytest.mark.requirement("R-043", "F-24", "I-c", "I-g")
+def test_the_database_goes_away_while_a_meter_works(shared: SharedLab, postgres: Any) -> None:
+    """Nothing is started without it; what was started is watched on and written down when it is back."""
+    shared.up({"process_time": 120}, factor=60)
+    options = {"records": shared.url}
+    postgres.stop()
+    try:
+        refused = shared.run(**options)
+        assert refused["m01"]["error"]["reason"] == "ledger_unreachable" and refused.rc != 0
+        assert not shared.events("m01", *WRITES, "ftp_login_ok")
+    finally:
+        postgres.start()
+
+    run = shared.start(shared.play(**options))
+    shared.fleet.meter("m01").wait("silence_begin", 60)
+    postgres.stop()
+    try:
+        shared.fleet.meter("m01").wait("upgrade_done", 60)
+    finally:
+        postgres.start()
+    run.wait(60)
+    assert outcome(run["m01"]) == ("verified", ""), run.text[-3000:]
+    check_invariants(shared, ["m01"], campaign=ONE_METER)
+    changes_nothing_again(shared, **options)
