@@ -25,7 +25,14 @@ def hosts(number: int) -> list[str]:
 
 def upgrade(lab: Lab, **variables: Any) -> Run:
     """Run the collection's own upgrade playbook."""
-    attest = {"power_source": "uninterrupted", "critical_control": False, "management_zone": "lab", "ip_mode": "stored", "by": "test", "at": "now"}
+    attest = {
+        "power_source": "uninterrupted",
+        "critical_control": False,
+        "management_zone": "lab",
+        "ip_mode": "stored",
+        "by": "test",
+        "at": "now",
+    }
     extra = {
         "metering_artifacts": str(lab.artifacts),
         "metering_targets": {"PM5560": "2.9.9"},
@@ -115,7 +122,11 @@ def test_whole_batch_fails(lab: Lab) -> None:
     assert run.rc != 0
     kept = lab.records.outcomes(CAMPAIGN)
     assert {host: row["outcome"] for host, row in kept.items()} == {
-        "m01": "verified", "m02": "failed_final", "m03": "failed_final", "m04": "planned", "m05": "planned",
+        "m01": "verified",
+        "m02": "failed_final",
+        "m03": "failed_final",
+        "m04": "planned",
+        "m05": "planned",
     }
     assert set(kept) == set(hosts(5)) and all(host in json.dumps(report(lab)) for host in hosts(5))
     check_invariants(lab, hosts(5), cap=2, untouched=["m04", "m05"], complete=False)
@@ -215,7 +226,9 @@ def test_limit_of_ten_reached_in_the_ledger(lab: Lab) -> None:
     assert result["attempts"] == {"limit": 10, "used": 10, "remaining": 0, "source": "ledger"}
 
 
-@pytest.mark.parametrize(("used", "reserve", "reason"), [(10, 0, "attempts_exhausted"), (9, 1, "attempts_reserve"), (7, 3, "attempts_reserve")])
+@pytest.mark.parametrize(
+    ("used", "reserve", "reason"), [(10, 0, "attempts_exhausted"), (9, 1, "attempts_reserve"), (7, 3, "attempts_reserve")]
+)
 @pytest.mark.requirement("F-11", "R-043", "R-044")
 def test_limit_of_ten_by_attestation_and_reserve(lab: Lab, used: int, reserve: int, reason: str) -> None:
     lab.up({"model": "PM5661", "attempts_used": used})

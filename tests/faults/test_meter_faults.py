@@ -351,7 +351,12 @@ def test_malformed_status_page(lab: Lab, kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("where", "expected"),
-    [("role", ("verified", "")), ("fc43", ("verified", "")), ("modbus", ("blocked", "model_unknown")), ("all", ("blocked", "model_unknown"))],
+    [
+        ("role", ("verified", "")),
+        ("fc43", ("verified", "")),
+        ("modbus", ("blocked", "model_unknown")),
+        ("all", ("blocked", "model_unknown")),
+    ],
 )
 @pytest.mark.requirement("F-37", "F-40")
 def test_malformed_answers_elsewhere(lab: Lab, where: str, expected: tuple[str, str]) -> None:

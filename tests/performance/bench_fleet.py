@@ -116,7 +116,11 @@ def main() -> None:
     parser.add_argument("--module-tasks", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    spec = {"name": "bench", "services": ["modbus"], "meters": [{"name": f"m[00001:{args.meters:05d}]", "model": "PM5560", "firmware": "2.5.4"}]}
+    spec = {
+        "name": "bench",
+        "services": ["modbus"],
+        "meters": [{"name": f"m[00001:{args.meters:05d}]", "model": "PM5560", "firmware": "2.5.4"}],
+    }
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         with Fleet(spec, folder / "fleet") as fleet:
@@ -148,7 +152,9 @@ def run(args: argparse.Namespace, folder: Path, hosts: dict[str, dict[str, objec
 
 
 def report(args: argparse.Namespace, cpu: dict[str, float], wall: dict[str, float]) -> None:
-    print(f"medians of {args.rounds}; {args.meters} meters, {args.tasks} tasks, {args.module_tasks} module tasks; load {os.getloadavg()[0]:.1f}")
+    print(
+        f"medians of {args.rounds}; {args.meters} meters, {args.tasks} tasks, {args.module_tasks} module tasks; load {os.getloadavg()[0]:.1f}"
+    )
     print(f"{'':28}{'CPU s':>8}{'wall s':>8}")
     for name, value in cpu.items():
         print(f"{name:28}{value:8.2f}{wall[name]:8.2f}")

@@ -24,7 +24,13 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "results_file"
 
     def _keep(self, kind: str, result: Any) -> None:
-        line = {"kind": kind, "host": result.host.get_name(), "action": result.task.action, "task": result.task.get_name(), "result": result.result}
+        line = {
+            "kind": kind,
+            "host": result.host.get_name(),
+            "action": result.task.action,
+            "task": result.task.get_name(),
+            "result": result.result,
+        }
         with open(os.environ["FAULT_LAB_RESULTS"], "a", encoding="utf-8") as stream:
             stream.write(json.dumps(line, default=str) + "\n")
 

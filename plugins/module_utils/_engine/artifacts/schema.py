@@ -29,7 +29,11 @@ MANIFEST: dict[str, Any] = {
                     "family": {"enum": ["pm5000", "hep", "mcs301"], "x-accepted": "one of pm5000, hep, mcs301"},
                     "models": {"type": "array", "minItems": 1, "items": _TEXT, "x-accepted": "a list of at least one model name"},
                     "version": {**_TEXT, "x-accepted": "a version in quotes or as plain text, such as 2.9.9", "x-rule": "R-241"},
-                    "method": {"enum": ["ftp", "tool", "web", "ion", "dlms"], "x-accepted": "one of ftp, tool, web, ion, dlms", "x-rule": "R-006"},
+                    "method": {
+                        "enum": ["ftp", "tool", "web", "ion", "dlms"],
+                        "x-accepted": "one of ftp, tool, web, ion, dlms",
+                        "x-rule": "R-006",
+                    },
                     "files": {
                         "type": "array",
                         "minItems": 1,
@@ -81,7 +85,11 @@ MANIFEST: dict[str, Any] = {
                         "additionalProperties": False,
                         "required": ["kind"],
                         "properties": {
-                            "kind": {"enum": ["detached", "embedded_opaque"], "x-accepted": "detached or embedded_opaque", "x-rule": "R-217"},
+                            "kind": {
+                                "enum": ["detached", "embedded_opaque"],
+                                "x-accepted": "detached or embedded_opaque",
+                                "x-rule": "R-217",
+                            },
                             "algorithm": _TEXT,
                             "public_key": _TEXT,
                             "file": _TEXT,

@@ -42,7 +42,9 @@ class DependencyError(MeteringError):
 
     def __init__(self, library: str, where: str, needed_for: str) -> None:
         self.library = library
-        super().__init__(f"the Python library '{library}' is missing on {where}; it is needed for {needed_for}: install it there and run again")
+        super().__init__(
+            f"the Python library '{library}' is missing on {where}; it is needed for {needed_for}: install it there and run again"
+        )
 
 
 class DeadlineError(MeteringError):
