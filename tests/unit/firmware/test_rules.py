@@ -48,7 +48,9 @@ def test_against_loopback_waits_may_be_shorter(host: str) -> None:
 
 
 @pytest.mark.requirement("G-22")
-@pytest.mark.parametrize("host", [REAL, "meter.example", "localhost.example", "128.0.0.1", "2001:db8::1", "127.0.0.1.example", "0177.0.0.1"])
+@pytest.mark.parametrize(
+    "host", [REAL, "meter.example", "localhost.example", "128.0.0.1", "2001:db8::1", "127.0.0.1.example", "0177.0.0.1"]
+)
 def test_what_only_looks_like_loopback_is_not(host: str) -> None:
     with pytest.raises(InputError, match="G-22"):
         check_rules(options(timing={"settle": 1}), host)
