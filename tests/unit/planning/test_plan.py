@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import plan as planning
+from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import waves
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.plan import MeterState, PackageInfo, Settings
 
 PACKAGES = (
@@ -36,7 +37,7 @@ def entry(document: dict[str, Any], host: str) -> dict[str, Any]:
     return dict(next(item for item in document["meters"] if item["host"] == host))
 
 
-@pytest.mark.requirement("R-109", "R-110")
+@pytest.mark.requirement("R-109", "R-110", "R-114")
 def test_a_meter_that_can_go_shows_what_the_vendors_tool_shows() -> None:
     document = plan(meter("m01"))
     assert planning.table(document) == [
@@ -54,6 +55,8 @@ def test_a_meter_that_can_go_shows_what_the_vendors_tool_shows() -> None:
     found = entry(document, "m01")
     assert (found["state"], found["bytes_to_send"], found["obstacles"]) == ("upgrade", 1000, [])
     assert found["hops"][0]["source"] == "2.7.8" and found["hops"][0]["target"] == "2.9.9"
+    package = next(item for item in PACKAGES if item.id == found["hops"][0]["artifact"])
+    assert found["hops"][0]["digest"] == package.digest and package.version == "2.9.9"
 
 
 @pytest.mark.parametrize(
@@ -164,3 +167,61 @@ def test_an_upgrade_without_a_recorded_end_is_work_although_the_version_is_right
     assert entry(document, "m01")["state"] == "current"
     assert entry(document, "m02")["state"] == "upgrade" and entry(document, "m02")["batch"] == 1
     assert "no recorded end" in entry(document, "m02")["status"]
+
+
+CHAIN = (
+    PackageInfo(("PM5560",), "2.9.9", "ftp", 1000, "f", "F", ""),
+    PackageInfo(("PM5560",), "4.3.5", "tool", 2000, "t", "T", "3.8"),
+    PackageInfo(("PM5650",), "4.11.0", "tool", 2000, "t7", "T7", "3.7"),
+    PackageInfo(("PM5560",), "4.4.0", "web", 4000, "w", "W", ""),
+)
+
+
+def chain(*meters: MeterState, **settings: Any) -> dict[str, Any]:
+    return planning.build_plan(meters, {}, CHAIN, Settings(**{"concurrency": 4, "batches": (4,), **settings}))
+
+
+@pytest.mark.requirement("R-006", "R-009", "R-084", "R-116")
+def test_a_chain_has_a_package_for_every_hop_and_a_pass_for_every_method() -> None:
+    document = chain(meter("m01", version="2.3.0", target="4.4.0"), meter("m02", version="4.3.5", target="4.4.0"))
+    found = entry(document, "m01")
+    assert [(hop["method"], hop["source"], hop["target"], hop["digest"]) for hop in found["hops"]] == [
+        ("ftp", "2.3.0", "2.9.9", "F"),
+        ("tool", "2.9.9", "4.3.5", "T"),
+        ("web", "4.3.5", "4.4.0", "W"),
+    ]
+    assert found["expect"]["tool"] == {"serial": "S-m01", "versions": ["2.9.9"], "artifact": "T"} and found["bytes_to_send"] == 7000
+    batches = {one["method"]: [batch["meters"] for batch in one["batches"]] for one in document["passes"]}
+    assert batches == {"ftp": [["m01"]], "tool": [["m01"]], "web": [["m02", "m01"]]} or batches["web"] == [["m01", "m02"]]
+    assert document["estimate"]["at_most_seconds"] == sum(item["at_most_seconds"] for item in document["estimate"]["by_method"].values())
+
+
+@pytest.mark.requirement("R-083", "R-084", "G-03", "G-18")
+def test_the_tool_of_the_package_caps_its_pass() -> None:
+    document = chain(*(meter(f"m{number}", version="2.9.9", target="4.3.5") for number in range(4)))
+    assert [one["cap"] for one in document["passes"]] == [4] and len(document["batches"]) == 1
+    both = chain(
+        *(meter(f"m{number}", version="2.9.9", target="4.3.5") for number in range(3)), meter("n", "PM5650", "2.12.9", target="4.11.0")
+    )
+    assert [one["cap"] for one in both["passes"]] == [1] and len(both["batches"]) == 4, "tool 3.7 takes one at a time"
+
+
+@pytest.mark.requirement("F-23", "G-06")
+def test_an_upgrade_without_an_end_gets_the_pass_of_its_method() -> None:
+    silent = MeterState("m01", error_reason="transport_failed", error="no answer", open_method="tool", target="4.4.0")
+    ended = meter("m02", version="4.3.5", target="4.4.0", open_attempt=True, open_method="tool")
+    document = chain(silent, ended)
+    assert entry(document, "m01")["passes"] == ["tool"] and entry(document, "m02")["passes"] == ["tool", "web"]
+
+
+@pytest.mark.requirement("F-36")
+def test_waves_are_cut_into_batches_and_kept_apart() -> None:
+    hosts = [meter(f"m{number}", version="2.9.9", target="4.3.5", hardware="AB"[number % 2]) for number in range(4)]
+    document = chain(*hosts, waves=(waves.Wave("canary", 2, batches=(1,), soak=600, on_success="pause"), waves.Wave("rest")))
+    assert [(wave["name"], wave["meters"], wave["soak"]) for wave in document["waves"]] == [
+        ("canary", ["m0", "m1"], 600),
+        ("rest", ["m2", "m3"], 0.0),
+    ]
+    assert document["batches"] == [["m0"], ["m1"], ["m2", "m3"]]
+    assert {"upgrade_process_failed", "transport_failed"} <= {row["reason"] for row in document["retries"]}
+    assert not {"web_auth_failed", "mid_lock_enabled", "artifact_hash_mismatch"} & {row["reason"] for row in document["retries"]}

@@ -195,7 +195,7 @@ def test_what_the_makers_support_needs_is_kept_for_a_meter_that_never_comes_back
     made = steps(FakeHost(logs={"run.log": b"restart sent"}), tmp_path, back=1e9)
     started(made)
     end = watched(made)
-    assert end["outcome"] in ("not_responding", "failed_final") and end["version"] != NEW
+    assert end["outcome"] == "comms_lost" and end["version"] != NEW
     kept = {Path(path).name: Path(path).read_text(encoding="utf-8") for path in end["detail"]["tool"]["logs"]}
     assert kept["run.log"] == "restart sent" and "serial: S1" in kept["support.txt"]
 
