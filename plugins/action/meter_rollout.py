@@ -93,6 +93,7 @@ class ActionModule(MeterAction):
         for wave in campaign.waves:
             if wave.batches:
                 waves.check_batches(wave.batches, concurrency)
+        _check_names(campaign, task_vars["hostvars"])
         gate = campaign.gate or params["gate"] or {}
         waves.check_policy(gate)
         check_words(params["accept"])
@@ -107,6 +108,17 @@ class ActionModule(MeterAction):
         strict = params["strict_matrix"] if campaign.strict_matrix is None else campaign.strict_matrix
         kept = {**campaign.raw, "gate": dict(gate), "accept": [*(campaign.accept or params["accept"])]}
         return planning.Settings(batches, concurrency, strict, campaign.waves, kept), targets, load(Path(params["artifacts"]))
+
+
+def _check_names(campaign: Campaign, hostvars: Any) -> None:
+    """A mistyped name would leave a canary wave empty, and the run would go straight to the rest. Raises InputError."""
+    for key, names in (
+        ("waves", [host for wave in campaign.waves for host in wave.hosts]),
+        ("topology", [host for hosts in campaign.topology.values() for host in hosts]),
+    ):
+        for name in names:
+            if name not in hostvars:
+                raise InputError(f"metering_campaign_file.{key}", name, "the name of a meter in the inventory", "design 4.6")
 
 
 def _read(option: str, path: str) -> str:

@@ -143,3 +143,37 @@ def test_the_outcomes_add_up_to_the_planned_meters() -> None:
     assert summary["planned"] == 9 == sum(summary["by_outcome"].values())
     assert (summary["good"], summary["waiting"], summary["bad"]) == (3, 4, 2)
     assert summary["by_outcome"]["none"] == 3
+
+
+@pytest.mark.requirement("invariant-h", "F-36")
+@given(
+    st.lists(st.one_of(st.integers(1, 9), st.integers(1, 100).map(lambda share: f"{share}%"), st.none()), max_size=4),
+    st.integers(0, 17),
+    st.integers(0, 5),
+)
+def test_every_meter_is_in_exactly_one_wave(sizes: list[int | str | None], hosts: int, done: int) -> None:
+    given_waves = [waves.Wave(f"w{number}", size) for number, size in enumerate(sizes)]
+    assigned = waves.assign_waves(HOSTS[:hosts], given_waves, done)
+    assert [host for dummy, members in assigned for host in members] == HOSTS[:hosts]
+    assert [wave for wave, dummy in assigned][: len(given_waves)] == given_waves
+
+
+def test_waves_by_name_number_share_and_rest() -> None:
+    first, second, third = waves.Wave("named", hosts=("m05", "m02", "m99")), waves.Wave("few", 2), waves.Wave("part", "50%")
+    assigned = waves.assign_waves(HOSTS[:10], [first, second, third])
+    members = [(wave.name, hosts) for wave, hosts in assigned]
+    assert members == [
+        ("named", ("m05", "m02")),
+        ("few", ("m01", "m03")),
+        ("part", ("m04", "m06", "m07", "m08", "m09")),
+        ("rest", ("m10",)),
+    ]
+    resumed = waves.assign_waves(HOSTS[3:10], [waves.Wave("canary", 1), waves.Wave("few", 3)], done=3)
+    assert [hosts for dummy, hosts in resumed] == [(), ("m04",), tuple(HOSTS[4:10])], "three are done: the canary and two of the next wave"
+
+
+@pytest.mark.requirement("F-36")
+def test_each_kind_of_hardware_comes_early() -> None:
+    kinds = {"m01": "A", "m02": "A", "m03": "B", "m04": "A", "m05": "B"}
+    assert waves.spread(HOSTS[:5], kinds) == ["m01", "m03", "m02", "m05", "m04"]
+    assert waves.spread(HOSTS, {}) == HOSTS
