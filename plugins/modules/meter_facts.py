@@ -18,6 +18,7 @@ description:
     RV(ansible_facts.meter.unread).
 requirements:
   - pymodbus >= 3.8, where it runs
+  - requests and jmespath, where it runs, for the subset V(web)
 options:
   gather_subset:
     description:
