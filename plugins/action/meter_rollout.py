@@ -24,7 +24,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.records.s
 from ansible_collections.gridops.metering.plugins.module_utils._rollout import ROLLOUT_SPEC
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
 from ansible_collections.gridops.metering.plugins.plugin_utils._files import write_json, write_text
-from ansible_collections.gridops.metering.plugins.plugin_utils._rollout import Said
+from ansible_collections.gridops.metering.plugins.plugin_utils._rollout import Said, suspect
 from ansible_collections.gridops.metering.plugins.plugin_utils._tables import markdown_table, text_table
 
 GROUP = "metering_rollout"
@@ -226,6 +226,7 @@ def _register(records: Records, campaign: str, plan: Mapping[str, Any]) -> None:
     """Who is planned, and the outcome of those that need no upgrade or cannot have one. Raises InputError for an aborted campaign."""
     before = {host: row for host, row in records.outcomes(campaign).items() if row["planned"]}
     verdict = waves.judge(before, (), waves.check_policy(plan["campaign"].get("gate")))
+    verdict = suspect(records, campaign, plan, verdict)
     if verdict.action == waves.ABORT:
         accepted = f"another name, because this campaign was aborted: {verdict.text}"
         raise InputError("metering_campaign", campaign, accepted, "design 4.6")
