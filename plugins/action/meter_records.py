@@ -57,13 +57,13 @@ class ActionModule(MeterAction):
 
     def _chain(self, records: Records, name: str, head: str | None) -> dict[str, Any]:
         found = records.verify_chain(name, head)
-        return {"ok": found.ok, "head": found.head, "entries": found.entries, "broken_at": found.broken_at}
+        return {"ok": found.ok, "head": found.head, "entries": found.entries, "broken_at": found.broken_at, "baseline": found.baseline}
 
     def _rebaseline(self, records: Records, params: Mapping[str, Any]) -> bool:
-        before = records.verify_chain(params["campaign"])
+        before = records.verify_chain(params["campaign"], params["head"])
         if before.ok or self.check_mode:
             return not before.ok
-        records.rebaseline(params["campaign"], params["reason"])
+        records.rebaseline(params["campaign"], params["reason"], params["head"])
         return True
 
 

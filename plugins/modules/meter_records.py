@@ -72,7 +72,9 @@ trusted:
   returned: success
   type: bool
 chains:
-  description: For each campaign whether its journal is unbroken (C(ok)), its C(head), number of C(entries), and the first bad one (C(broken_at)).
+  description:
+    - For each campaign whether its journal is unbroken (C(ok)), its C(head), number of C(entries), and the first bad one (C(broken_at)).
+    - C(baseline) is the entry from which it was judged, after somebody accepted V(ledger_rebaseline).
   returned: always
   type: dict
 location:

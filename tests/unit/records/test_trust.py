@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import time
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import constants
+from ansible_collections.gridops.metering.plugins.module_utils._engine.records import journal as chain
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records import postgres as store
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records import schema
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.errors import RecordsError
@@ -50,6 +52,43 @@ def test_an_edited_journal_is_not_trusted_until_somebody_says_so(ledger: Records
     assert ledger.rebaseline("c1", "again") == ledger.verify_chain("c1").head, "a whole chain is left alone"
     change(ledger, "UPDATE journal SET operator = 'nobody' WHERE entry = 5")
     assert ledger.verify_chain("c1").broken_at == 5, "what comes after the baseline is judged as before"
+
+
+@pytest.mark.requirement("F-39")
+def test_after_a_lost_entry_the_chain_goes_on_from_the_accepted_one(ledger: Records) -> None:
+    heads = [ledger.journal("c1", "note", {"n": number}) for number in range(4)]
+    change(ledger, "DELETE FROM journal WHERE entry = 2")
+    assert ledger.verify_chain("c1").broken_at == 2
+    ledger.rebaseline("c1", "somebody deleted an entry")
+    for number in range(3):
+        ledger.journal("c1", "note", {"n": number})
+    found = ledger.verify_chain("c1", heads[-1])
+    assert found.ok and found.baseline == 5 and found.entries == 8
+    change(ledger, "DELETE FROM journal WHERE entry = 7")
+    assert ledger.verify_chain("c1").broken_at == 7
+
+
+@pytest.mark.requirement("F-39")
+def test_a_number_in_the_database_is_no_word_of_a_person(ledger: Records) -> None:
+    for number in range(3):
+        ledger.journal("c1", "note", {"n": number})
+    change(ledger, "UPDATE journal SET operator = 'nobody' WHERE entry = 1", "INSERT INTO meta VALUES ('baseline:c1', '{\"entry\":3}')")
+    assert ledger.verify_chain("c1").broken_at == 1
+
+
+@pytest.mark.requirement("F-39")
+def test_an_older_copy_is_taken_by_word_and_then_answers_for_the_lost_head(ledger: Records) -> None:
+    ledger.journal("c1", "note", {})
+    lost = ledger.journal("c1", "note", {})
+    change(ledger, "DELETE FROM journal WHERE entry = 2")
+    ledger.rebaseline("c1", "restored from the copy of Monday")
+    with pytest.raises(RecordsError, match="older than the given head"):
+        ledger.require_trust("c1", lost)
+    ledger.rebaseline("c1", "restored from the copy of Monday", lost)
+    ledger.require_trust("c1", lost)
+    with pytest.raises(RecordsError, match="older than the given head"):
+        ledger.require_trust("c1", "f" * 64)
+    assert f'"missing": "{lost}"' in ledger.journal_lines("c1")
 
 
 @pytest.mark.requirement("F-39")
@@ -144,6 +183,28 @@ def test_a_server_that_is_away_is_one_sentence_without_the_password(postgres: An
         postgres.start()
     assert caught.value.reason == "ledger_unreachable" and secret not in str(caught.value)
     assert records.open_attempt("S1") is None, "and it goes on when the server is back"
+
+
+@pytest.mark.needs_debian("postgresql")
+def test_writers_see_each_other_whatever_the_databases_default_is(postgres: Any) -> None:
+    """A snapshot taken before the turn came would give one slot to two."""
+    import psycopg
+
+    url = postgres.url()
+    with psycopg.connect(url, autocommit=True) as connection:
+        name = connection.execute("SELECT current_database()").fetchone()[0]
+        connection.execute(f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'serializable'")
+    first = open_records(url, "tester", run="one")
+    second = open_records(url, "tester", run="two")
+    with first._database.write() as transaction, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(second.journal, "c1", "note", {"n": 2})
+        looks = (transaction.rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") for _ in range(100_000))
+        assert any(looks), "the second one never asked for its turn"
+        chain.append(transaction, "c1", time.time(), "tester", "note", {"n": 1})
+        transaction.execute("COMMIT")
+        transaction.execute("BEGIN")
+        waiting.result(10)
+    assert second.verify_chain("c1").entries == 2
 
 
 @pytest.mark.needs_debian("postgresql")

@@ -17,13 +17,14 @@ GENESIS = "0" * 64
 _COLUMNS = "campaign, entry, at, operator, event, body, prev, hash"
 #: Campaign of entries that belong to none, such as an attestation.
 NO_CAMPAIGN = "-"
+REBASELINED = "ledger_rebaselined"
 
 
 def append(transaction: Transaction, campaign: str, at: float, operator: str, event: str, body: Mapping[str, Any]) -> str:
     """Add one entry to the chain of ``campaign``; its hash."""
     name = campaign or NO_CAMPAIGN
     last = transaction.row(f"SELECT {_COLUMNS} FROM journal WHERE campaign = ? ORDER BY entry DESC LIMIT 1", (name,))
-    if last is not None and event != "ledger_rebaselined" and entry_hash(last) != last["hash"]:
+    if last is not None and event != REBASELINED and entry_hash(last) != last["hash"]:
         raise RecordsError(f"the journal of {name} was changed at entry {last['entry']}: its last entry is not as it was written")
     row: Row = {
         "campaign": name,
@@ -72,21 +73,25 @@ def verify(rows: list[Row], expected_head: str | None = None, first: int = 1) ->
     """Recompute the chain. A head noted elsewhere (a report) also shows entries cut off at the end.
 
     ``first`` is the entry of an accepted baseline: what was before it is not judged, but its place in the chain is kept.
+    A number that is no such entry is no baseline: the database alone cannot excuse an edited entry.
     """
-    prev = GENESIS
-    seen_expected = expected_head in (None, GENESIS)
-    for number, row in enumerate(rows, start=1):
-        if number < first:
-            prev = row["hash"]
-            seen_expected = seen_expected or prev == expected_head
-            continue
+    accepted = first if any(row["entry"] == first and row["event"] == REBASELINED for row in rows) else 1
+    before = [row for row in rows if row["entry"] < accepted]
+    prev = before[-1]["hash"] if before else GENESIS
+    seen = expected_head in (None, GENESIS) or any(row["hash"] == expected_head for row in before)
+    baseline = accepted if before else None
+    for number, row in enumerate(rows[len(before) :], start=accepted):
         if row["entry"] != number or row["prev"] != prev or entry_hash(row) != row["hash"]:
-            return ChainCheck(ok=False, head=prev, entries=number - 1, broken_at=number)
+            return ChainCheck(ok=False, head=prev, entries=number - 1, broken_at=number, baseline=baseline)
         prev = row["hash"]
-        seen_expected = seen_expected or prev == expected_head
-    if not seen_expected:
-        return ChainCheck(ok=False, head=prev, entries=len(rows), broken_at=len(rows) + 1)
-    return ChainCheck(ok=True, head=prev, entries=len(rows))
+        seen = seen or prev == expected_head or _gave_up(row, expected_head)
+    end = rows[-1]["entry"] if rows else 0
+    return ChainCheck(ok=seen, head=prev, entries=end, broken_at=None if seen else end + 1, baseline=baseline)
+
+
+def _gave_up(row: Row, head: str | None) -> bool:
+    """Whether this entry says that somebody goes on without the entries up to ``head``, lost with a newer ledger."""
+    return row["event"] == REBASELINED and json.loads(row["body"]).get("missing") == head
 
 
 def check(transaction: Transaction, campaign: str, head: str | None = None) -> ChainCheck:
@@ -97,10 +102,10 @@ def check(transaction: Transaction, campaign: str, head: str | None = None) -> C
     return verify(rows, head, json.loads(row["value"])["entry"] if row else 1)
 
 
-def rebaseline(transaction: Transaction, campaign: str, at: float, operator: str, broken_at: int, why: str) -> str:
-    """An entry that says so, from which the chain is verified from now on."""
+def rebaseline(transaction: Transaction, campaign: str, at: float, operator: str, broken_at: int, why: str, missing: str | None) -> str:
+    """An entry that says so, from which the chain is verified from now on. ``missing``: a head that this ledger does not know."""
     name = campaign or NO_CAMPAIGN
-    digest = append(transaction, name, at, operator, "ledger_rebaselined", {"broken_at": broken_at, "why": why})
+    digest = append(transaction, name, at, operator, REBASELINED, {"broken_at": broken_at, "why": why, "missing": missing or ""})
     last = transaction.row("SELECT MAX(entry) AS entry FROM journal WHERE campaign = ?", (name,))
     transaction.execute("DELETE FROM meta WHERE name = ?", (f"baseline:{name}",))
     values = (f"baseline:{name}", canonical({"entry": last["entry"] if last else 1}))

@@ -48,10 +48,10 @@ def owner_alive(owner: Owner) -> bool | None:
     """Whether this owner still runs; None when it cannot be told from here (another host, container or boot)."""
     if owner.host != socket.gethostname() or not owner.boot_id:
         return None
-    here = _boot_id()
-    if owner.boot_id != here:
-        # The same machine after a reboot: nothing of the old boot runs. Another pid namespace of this boot: unknown.
-        return False if owner.boot_id.partition("/")[0] != here.partition("/")[0] else None
+    if owner.boot_id != _boot_id():
+        # Another pid namespace, this machine before a reboot, or another machine with the same name (clones, "localhost"):
+        # a shared ledger cannot tell them apart, and a lease expires soon enough.
+        return None
     start = _pid_start(owner.pid)
     return start is not None and start == owner.pid_start
 

@@ -24,6 +24,9 @@ from .errors import RecordsError
 _CONNECT_SECONDS = 10
 _LOCK = 0x6772_6964_6F70_7301  # one number of our own for the advisory lock
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+#: Each statement sees what was committed before it, so also what was written while this one waited for its turn,
+#: whatever the database's own default is.
+_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 
 @functools.cache
@@ -102,7 +105,7 @@ class PostgresDatabase:
     @contextlib.contextmanager
     def write(self) -> Iterator[Transaction]:
         """A change: waits for its turn, is on the server's disk when the block ends, and is undone by an exception."""
-        with self._session("BEGIN") as transaction:
+        with self._session(_WRITE) as transaction:
             transaction.execute("SET LOCAL synchronous_commit = on")
             transaction.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
             yield transaction
@@ -137,7 +140,8 @@ class PostgresDatabase:
                 return kept[1]
             except driver.Error:  # the server or something on the way closed it while it was idle; nothing was done yet
                 kept[1].close()
-        made = driver.connect(self._url, autocommit=True, connect_timeout=_CONNECT_SECONDS)
+        # Nothing is prepared on the server: a pooler may give each transaction another connection of its own.
+        made = driver.connect(self._url, autocommit=True, connect_timeout=_CONNECT_SECONDS, prepare_threshold=None)
         made.execute(begin)
         return made
 

@@ -434,15 +434,18 @@ class Records:
                 "restore the ledger from a copy, or accept 'ledger_rebaseline' to go on from what is there"
             )
 
-    def rebaseline(self, campaign: str, why: str) -> str:
-        """Take the journal as it is now for good, in an entry of its own that tells so; the new head. Whole chains are left alone."""
+    def rebaseline(self, campaign: str, why: str, head: str | None = None) -> str:
+        """Take the journal as it is now for good, in an entry of its own that tells so; the new head. Whole chains are left alone.
+
+        With a ``head`` also a journal that is whole but does not know it, such as one from an older copy.
+        """
         self._writable()
         now = self._now()
         with self._database.write() as transaction:
-            found = chain.check(transaction, campaign)
+            found = chain.check(transaction, campaign, head)
             if found.ok:
                 return found.head
-            return chain.rebaseline(transaction, campaign, now, self.operator, found.broken_at or 0, why)
+            return chain.rebaseline(transaction, campaign, now, self.operator, found.broken_at or 0, why, head)
 
     def replace_meter(self, host: str, serial: str, by: str, at: str) -> None:
         """A person's word that the meter with this serial was taken away from under this host name; its attempts stay on record."""

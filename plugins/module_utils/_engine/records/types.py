@@ -101,9 +101,13 @@ class Attempt:
 
 @dataclass(frozen=True)
 class ChainCheck:
-    """Result of verifying a journal: ``head`` is the last good hash, ``broken_at`` the first bad entry."""
+    """Result of verifying a journal: ``head`` is the last good hash, ``broken_at`` the first bad entry.
+
+    ``baseline`` is the entry from which it was judged, after somebody took a broken journal as it was.
+    """
 
     ok: bool
     head: str
     entries: int
     broken_at: int | None = None
+    baseline: int | None = None
