@@ -34,7 +34,7 @@ def judged(lab: Lab, run: Run, ends: dict[str, tuple[str, str]]) -> dict[str, di
 # While the meter works: time, silence, wrong words. One fleet, one run.
 WORKING: dict[str, tuple[dict[str, Any], tuple[str, str]]] = {
     "lost": ({"F-01": {}}, ("comms_lost", "comms_lost")),
-    "cut": ({"F-04": {"after": 30_000}}, ("verified", "")),
+    "cut": ({"F-04": {"after": 30_000, "down": 3}}, ("verified", "")),
     "slow": ({"F-05": {"upload": 10, "process": 3}}, ("verified", "")),
     "stall": ({"F-06": {"seconds": 400}}, ("verified", "")),
     "late": ({"F-14": {"silence": 100}}, ("verified_late", "")),
