@@ -64,7 +64,7 @@ class Runner:
         given = {"metering_report_dir": str(self.report), "metering_progress_dir": str(lab.progress_dir), **variables}
         (self.folder / "env" / "extravars").write_text(json.dumps(given), encoding="utf-8")
         (self.folder / "env" / "envvars").write_text(json.dumps({"ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"}), encoding="utf-8")
-        (self.folder / "env" / "settings").write_text(json.dumps({"idle_timeout": 120, "job_timeout": 300}), encoding="utf-8")
+        (self.folder / "env" / "settings").write_text(json.dumps({"idle_timeout": 240, "job_timeout": 300}), encoding="utf-8")
         self.machine = f"control-{name}" if _isolation() else ""
         self.artifacts = lab.out / f"runner-{name}"
         self._output = lab.out / f"runner-{name}.txt"
@@ -94,7 +94,7 @@ class Runner:
                 start_new_session=True,
             )
 
-    def wait(self, seconds: float = 120) -> int:
+    def wait(self, seconds: float = 240) -> int:
         """Its exit status."""
         return self.process.wait(seconds)
 

@@ -18,7 +18,7 @@ for folder in (TESTS / "integration", TESTS / "faults", TESTS / "simulator", TES
 
 from faultlab.invariants import WRITES, changes_nothing_again, check_invariants  # noqa: E402
 from faultlab.lab import CAMPAIGN as ONE_METER  # noqa: E402
-from faultlab.lab import outcome, until  # noqa: E402
+from faultlab.lab import until  # noqa: E402
 from runnerkit import SharedLab  # noqa: E402
 
 CAMPAIGN = "two"
@@ -58,7 +58,7 @@ def test_one_campaign_over_two_control_processes(shared: SharedLab) -> None:
     two = shared.runner("two", "meters[20:39]", **given)
 
     # Two dies in its first batch: some meters work, some are copied to, some wait for a place.
-    until(lambda: sum(1 for name in METERS[20:30] if shared.events(name, "silence_begin")) >= 2, 60, lambda: two.text[-3000:])
+    until(lambda: sum(1 for name in METERS[20:30] if shared.events(name, "silence_begin")) >= 2, 120, lambda: two.text[-3000:])
     two.kill()
     assert not [name for name in METERS[30:] if shared.events(name, *WRITES)], "its second batch was not touched"
     shared.age_leases(two)
@@ -99,6 +99,6 @@ def test_the_database_goes_away_while_a_meter_works(shared: SharedLab, postgres:
     finally:
         postgres.start()
     run.wait(60)
-    assert outcome(run["m01"]) == ("verified", ""), run.text[-3000:]
+    assert run["m01"]["outcome"] in ("verified", "verified_late"), run.text[-3000:]
     check_invariants(shared, ["m01"], campaign=ONE_METER)
     changes_nothing_again(shared, **options)
