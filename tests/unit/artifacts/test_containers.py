@@ -31,7 +31,7 @@ def reasons(package: manifest.Package) -> list[str]:
     return [fault.reason for fault in manifest.faults(package)]
 
 
-@pytest.mark.requirement("R-137", "R-113", "R-085")
+@pytest.mark.requirement("R-137", "R-113", "R-085", "R-069")
 @pytest.mark.parametrize("method", ["web", "tool"])
 def test_one_container_under_its_own_name_is_right(tmp_path: Path, method: str) -> None:
     assert reasons(load(tmp_path, [(NAME, "package")], method=method)) == []
