@@ -91,7 +91,7 @@ def verify(rows: list[Row], expected_head: str | None = None, first: int = 1) ->
 
 def _gave_up(row: Row, head: str | None) -> bool:
     """Whether this entry says that somebody goes on without the entries up to ``head``, lost with a newer ledger."""
-    return row["event"] == REBASELINED and json.loads(row["body"]).get("missing") == head
+    return bool(row["event"] == REBASELINED and json.loads(row["body"]).get("missing") == head)
 
 
 def check(transaction: Transaction, campaign: str, head: str | None = None) -> ChainCheck:
