@@ -30,6 +30,7 @@ PROFILE = Path(__file__).parent / "profiles" / "foreign.yml"
 PLANTED = ("Canary-keeper-4d1b", "Canary-visitor-77e0", "Canary-wrong-1f0c")
 ATTEST = {"power_source": "uninterrupted", "critical_control": False, "ip_mode": "stored"}
 TO = "4.4.0"
+FACTOR = 60.0  # a session ends after five idle minutes: 5 s here, enough on a busy machine
 
 
 def plain_profile(folder: Path) -> Path:
@@ -74,9 +75,7 @@ CASES: dict[str, Case] = {
 }
 
 
-@pytest.mark.requirement(
-    "R-073", "R-138", "R-139", "R-140", "R-145", "R-146", "R-147", "R-148", "F-30", "F-31", "invariant-c", "invariant-e"
-)
+@pytest.mark.requirement("R-138", "R-139", "R-140", "R-145", "R-146", "R-147", "R-148", "F-30", "F-31", "invariant-c", "invariant-e")
 def test_a_foreign_web_meter_is_driven_by_a_profile_alone(tmp_path: Path, artifacts: Path) -> None:
     (artifacts / "records.sqlite3").unlink(missing_ok=True)
     profiles = {True: PROFILE, False: plain_profile(tmp_path)}
@@ -84,7 +83,7 @@ def test_a_foreign_web_meter_is_driven_by_a_profile_alone(tmp_path: Path, artifa
     meters: dict[str, ForeignMeter] = {}
     with ExitStack() as stack:
         for number, (name, case) in enumerate(CASES.items()):
-            meter = meters[name] = stack.enter_context(ForeignMeter(serial=51_790_001 + number, clock_factor=100, **case.meter))
+            meter = meters[name] = stack.enter_context(ForeignMeter(serial=51_790_001 + number, clock_factor=FACTOR, **case.meter))
             case.before(meter)
             folder = tmp_path / name
             meter.package(folder, TO, spoil=case.spoil)
@@ -100,7 +99,7 @@ def test_a_foreign_web_meter_is_driven_by_a_profile_alone(tmp_path: Path, artifa
             }
         common = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
         inventory = tmp_path / "inventory.yml"
-        content = {"meters": {"hosts": hosts, "vars": {**common, "metering_timing": {"clock_factor": 100.0}}}}
+        content = {"meters": {"hosts": hosts, "vars": {**common, "metering_timing": {"clock_factor": FACTOR}}}}
         inventory.write_text(yaml.safe_dump(content), encoding="utf-8")
         task = firmware(TO, tmp_path, artifacts / "records.sqlite3", campaign="foreign", concurrency=10, accept=["cleartext_management"])
         next(iter(task.values())).update(artifacts="{{ package_folder }}", attest="{{ metering_attest }}")
