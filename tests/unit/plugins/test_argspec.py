@@ -72,6 +72,9 @@ def test_bad_connection_options_name_the_option_and_what_is_accepted(params: dic
         {"password": "Canary-77-x"},
         {"user": "u", "password": ["Canary-77-x"]},
         {"user": "u", "password": "Canary-77-x", "pin": 1},
+        {"user": "u", "password": "Canary-77-x\n"},
+        {"user": "u", "password": "Canary-77\x00-x"},
+        {"user": "u\r\nX-Evil: 1", "password": "Canary-77-x"},
     ],
 )
 def test_bad_credentials_are_refused_without_being_shown(entry: Any) -> None:
