@@ -33,3 +33,8 @@ def run_module(module: AnsibleModule, work: Callable[[dict[str, Any]], dict[str,
     if cleaned.pop("failed", False):
         module.fail_json(**cleaned)
     module.exit_json(**cleaned)
+
+
+def controller_only(module: AnsibleModule) -> None:
+    """For modules whose work is done by their action: called as a module, on a jump host, there is nothing to do."""
+    module.fail_json(msg="this module runs in the controller's process only: use it through its action, not on a jump host")

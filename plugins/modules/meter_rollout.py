@@ -71,6 +71,11 @@ options:
     description: The C(digest) that the plan in O(plan_file) must have.
     type: str
     version_added: 0.2.0
+  records_head:
+    description:
+      - A journal head of this campaign that was noted down earlier. Records that do not hold it any more are older than that, and are refused.
+    type: str
+    version_added: 0.2.0
   register:
     description:
       - Write the planned meters into the records, with the outcome of those that need no upgrade or cannot have one. Does nothing in check mode.
@@ -82,8 +87,8 @@ options:
     type: bool
     default: false
   records:
-    description: Path of the records. Without it C(~/.local/share/gridops.metering/records.sqlite3).
-    type: path
+    description: Path or PostgreSQL URL of the records. Without it C(~/.local/share/gridops.metering/records.sqlite3).
+    type: str
   report_dir:
     description:
       - Folder on the controller for C(facts.json), C(plan.json) and C(plan.md), made when it is missing. Nothing is written without it, nor in check mode.
@@ -152,6 +157,10 @@ groups:
   returned: when O(meters) is given
   type: list
   elements: dict
+campaign:
+  description: The name of the campaign, from its file, else O(campaign).
+  returned: when O(meters) is not given
+  type: str
 checked:
   description: Says that the options are in order.
   returned: when O(meters) is not given
@@ -160,12 +169,12 @@ checked:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._front import controller_only
 from ..module_utils._rollout import ROLLOUT_SPEC
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ROLLOUT_SPEC, supports_check_mode=True)
-    module.fail_json(msg="meter_rollout runs in the controller's process only: use it through its action, not on a jump host")
+    controller_only(AnsibleModule(argument_spec=ROLLOUT_SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -73,8 +73,8 @@ options:
     type: bool
     default: false
   records:
-    description: Path of the records. Without it C(~/.local/share/gridops.metering/records.sqlite3).
-    type: path
+    description: Path or PostgreSQL URL of the records. Without it C(~/.local/share/gridops.metering/records.sqlite3).
+    type: str
   report_dir:
     description:
       - Folder on the controller for C(report.json) and C(report.md), made when it is missing. Nothing is written without it, nor in check mode.
@@ -186,12 +186,12 @@ journal:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._front import controller_only
 from ..module_utils._rollout import ROLLOUT_INFO_SPEC
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ROLLOUT_INFO_SPEC, supports_check_mode=True)
-    module.fail_json(msg="meter_rollout_info runs in the controller's process only: use it through its action, not on a jump host")
+    controller_only(AnsibleModule(argument_spec=ROLLOUT_INFO_SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":
