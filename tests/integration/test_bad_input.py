@@ -165,7 +165,7 @@ CASES = [
         "registers: {mid_lock: {register: 5680, locked: [1], unlocked: [0]}}}",
     ),
     # records
-    case("records by URL", ("records", "postgresql://"), "design 4.5", records=f"postgresql://me:{PASSWORD}@db.example/ledger"),
+    case("records by another URL", ("records", "postgresql://"), "design 4.5", records=f"mysql://me:{PASSWORD}@db.example/ledger"),
     case("records a folder", "records", "design 4.5", records="{good}"),
     # the task itself
     Case("async", {}, ("async is not supported",), None, {"async": 30, "poll": 1}),

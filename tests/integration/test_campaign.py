@@ -199,9 +199,10 @@ def test_silent_meters_and_second_tries_come_after_the_batch(tmp_path: Path, art
     with Fleet(fleet_of(meters), tmp_path) as fleet:
         site = Site(fleet, artifacts)
         site.run("upgrade", metering_rollout_batches=[5], metering_concurrency=5, metering_gate={"min_success_share": 0.2})
-        assert {host: outcome for host, outcome in site.outcomes().items() if host != "good"} == {
+        ends = {host: outcome for host, outcome in site.outcomes().items() if host != "good"}
+        assert ends.pop("fails-once") in ("verified", "verified_late"), "late on a busy machine, as 40 s pass in half a second"
+        assert ends == {
             "late": "verified_late",
-            "fails-once": "verified",
             "fails": "failed_final",
             "gone": "comms_lost",
         }

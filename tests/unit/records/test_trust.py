@@ -198,7 +198,7 @@ def test_writers_see_each_other_whatever_the_databases_default_is(postgres: Any)
     second = open_records(url, "tester", run="two")
     with first._database.write() as transaction, concurrent.futures.ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(second.journal, "c1", "note", {"n": 2})
-        looks = (transaction.rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") for _ in range(100_000))
+        looks = (transaction.rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") for dummy in range(100_000))
         assert any(looks), "the second one never asked for its turn"
         chain.append(transaction, "c1", time.time(), "tester", "note", {"n": 1})
         transaction.execute("COMMIT")

@@ -112,8 +112,8 @@ def target(port: int, timeouts: Timeouts = QUICK, password: str = PASSWORD) -> T
     return Target("m", "127.0.0.1", {"http": port, "https": port}, 255, timeouts, credentials={"r": Credential("miller", password)})
 
 
-def opened(server: Server, profile: Mapping[str, Any] = FORM, **more: Any) -> ProfileSession:
-    return ProfileSession(target(server.port), profile, "r", **more)
+def opened(server: Server, profile: Mapping[str, Any] | None = None, **more: Any) -> ProfileSession:
+    return ProfileSession(target(server.port), FORM if profile is None else profile, "r", **more)
 
 
 @pytest.mark.requirement("R-138", "R-139", "R-140")
