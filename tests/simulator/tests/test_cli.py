@@ -86,7 +86,7 @@ def _check_inventory(inventory: dict) -> None:  # type: ignore[type-arg]
     assert hosts["m2"]["metering_attest"]["mid_lock"] == "unlocked" and hosts["m2"]["metering_attest"]["attempts_used"] == 3
     assert "mid_lock" not in hosts["m3"]["metering_attest"] and "attempts_used" not in hosts["m3"]["metering_attest"]
     assert hosts["m3"]["site"] == "north"
-    assert set(hosts["m4"]["metering_credentials"]) == {"administrator", "guest"} and "metering_profile" not in hosts["m4"]
+    assert set(hosts["m4"]["metering_credentials"]) == {"administrator", "guest"} and hosts["m4"]["metering_profile"] == "pm5000-new"
 
 
 def test_bad_file_is_one_line(tmp_path: Path) -> None:
