@@ -114,6 +114,8 @@ NUMBERS = [
     _number("dlms_b_other_max", 9, None, requirement("R-216")),
     _number("dlms_slots", 2, None, requirement("R-221")),
     _number("dlms_signature", "ECDSA P-256", None, requirement("R-218")),
+    _number("dlms_counter_max", 4_294_967_295, None),
+    _number("dlms_counter_jump", 1_000_000, None),
 ]
 
 

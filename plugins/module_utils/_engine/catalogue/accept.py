@@ -30,6 +30,7 @@ WORDS: dict[str, Word] = {
             ("R-167",),
         ),
         Word("cleartext_management", "the password goes over the network in clear text", "cleartext_management", ("G-17",)),
+        Word("counter_reset", "the meter's invocation counter went back or far ahead", "dlms_counter_rolled_back", ("own",)),
         Word("downgrade", "the target is lower than the present version", "downgrade_forbidden", ("G-10",)),
         Word("gateway", "the way goes through a gateway that may not carry the upgrade", "gateway_not_suitable", ("R-175",)),
         Word(

@@ -181,6 +181,8 @@ DLMS_B_OTHER_MIN = Constant("dlms_b_other_min", 2, "", ("R-216",), "lowest OBIS 
 DLMS_B_OTHER_MAX = Constant("dlms_b_other_max", 9, "", ("R-216",), "highest OBIS field B of other parts")
 DLMS_SLOTS = Constant("dlms_slots", 2, "versions", ("R-221",), "stored in the meter: one in use, one to install")
 DLMS_SIGNATURE = Constant("dlms_signature", "ECDSA P-256", "", ("R-218",), "signature of an image")
+DLMS_COUNTER_MAX = Constant("dlms_counter_max", 2**32 - 1, "", ("own",), "highest invocation counter, 32 bits (Green Book)")
+DLMS_COUNTER_JUMP = Constant("dlms_counter_jump", 1_000_000, "", ("own",), "a meter's counter this far above ours is not believed")
 
 CONSTANTS: tuple[Constant, ...] = tuple(item for item in list(globals().values()) if isinstance(item, Constant))
 

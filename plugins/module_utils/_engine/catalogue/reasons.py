@@ -1,29 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
-"""Reason codes: one per remedy (requirements 6.7), and those that were added under the same rule.
-
-``retry``: ``never`` until something was changed; ``after_remedy`` when the remedy is done; ``after_hold`` by itself after the
-documented hold, as a new recorded attempt; ``later`` by a later run without a person.
-"""
+"""Reason codes: one per remedy (requirements 6.7), and those that were added under the same rule. Codes of DLMS meters are in ``reasons_dlms``."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from . import reasons_dlms
+from .reason import AFTER_HOLD, AFTER_REMEDY, LATER, NEVER, Reason
 
-NEVER, AFTER_REMEDY, AFTER_HOLD, LATER = "never", "after_remedy", "after_hold", "later"
-
-
-@dataclass(frozen=True)
-class Reason:
-    """A code, what it means, what a person does about it, and the rules it comes from. No methods means all."""
-
-    code: str
-    text: str
-    remedy: str
-    rules: tuple[str, ...]
-    retry: str = AFTER_REMEDY
-    methods: tuple[str, ...] = ()
-
+__all__ = ["AFTER_HOLD", "AFTER_REMEDY", "LATER", "NEVER", "REASONS", "Reason", "reason", "remedy"]
 
 _R = Reason
 _FTP, _TOOL, _WEB, _ION, _DLMS = ("ftp",), ("tool",), ("web",), ("ion",), ("dlms",)
@@ -580,23 +564,6 @@ _ARTIFACTS = (
         ("R-148",),
         NEVER,
     ),
-    _R("image_unsigned", "the image carries no signature", "Get a signed image from the maker.", ("R-217",), NEVER, _DLMS),
-    _R(
-        "signature_algorithm_not_allowed",
-        "the signature is not ECDSA P-256 or does not fit",
-        "Get an image with a valid ECDSA P-256 signature.",
-        ("R-218",),
-        NEVER,
-        _DLMS,
-    ),
-    _R(
-        "component_b_invalid",
-        "the component number is not between 0 and 9",
-        "Use 0 for metrology, 1 for the application, 2 to 9 for other parts.",
-        ("R-216",),
-        NEVER,
-        _DLMS,
-    ),
     _R(
         "device_rejected_image",
         "the meter refused the firmware",
@@ -869,6 +836,7 @@ REASONS: dict[str, Reason] = {
         _OBSERVATION,
         _ION_METHOD,
         _SECURITY,
+        reasons_dlms.CODES,
     )
     for reason in group
 }

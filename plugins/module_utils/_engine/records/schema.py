@@ -9,7 +9,7 @@ import uuid
 from .database import Transaction
 from .errors import RecordsError
 
-VERSION = 2
+VERSION = 3
 
 STATEMENTS: tuple[str, ...] = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -45,6 +45,17 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         """CREATE TABLE replaced (
             host TEXT NOT NULL, serial TEXT NOT NULL, said_by TEXT NOT NULL, said_at TEXT NOT NULL, stored DOUBLE PRECISION NOT NULL,
             PRIMARY KEY (host, serial))""",
+    ),
+    3: (
+        "CREATE TABLE dlms_counter (name TEXT PRIMARY KEY, next BIGINT NOT NULL, told BIGINT NOT NULL, at DOUBLE PRECISION NOT NULL)",
+        """CREATE TABLE dlms_transfer (
+            serial TEXT PRIMARY KEY, component BIGINT NOT NULL, digest TEXT NOT NULL, identifier TEXT NOT NULL, size BIGINT NOT NULL,
+            block_size BIGINT NOT NULL, state TEXT NOT NULL, campaign TEXT NOT NULL, at DOUBLE PRECISION NOT NULL)""",
+        """CREATE TABLE dlms_key (
+            serial TEXT NOT NULL, client BIGINT NOT NULL, key_id TEXT NOT NULL, mark TEXT NOT NULL, state TEXT NOT NULL,
+            at DOUBLE PRECISION NOT NULL, PRIMARY KEY (serial, client, key_id))""",
+        """CREATE TABLE credential_mark (
+            serial TEXT NOT NULL, account TEXT NOT NULL, mark TEXT NOT NULL, at DOUBLE PRECISION NOT NULL, PRIMARY KEY (serial, account))""",
     ),
 }
 

@@ -22,6 +22,7 @@ from . import journal as chain
 from . import leases as lease_rows
 from . import schema
 from .database import BUSY_SECONDS, Database, MemoryDatabase, SqliteDatabase, Transaction
+from .dlms import DlmsLedger
 from .errors import LeaseLostError, RecordsError
 from .owner import Owner, this_process
 from .postgres import PostgresDatabase
@@ -91,6 +92,8 @@ class Records:
         self.operator = operator
         self.location = database.location
         self._check_schema()
+        #: Counters, transfers and keys of DLMS meters.
+        self.dlms = DlmsLedger(database, operator, self._now, self._writable)
 
     def _now(self) -> float:
         """The store's time: leases of several machines are judged by one clock (F-25)."""
