@@ -116,6 +116,11 @@ NUMBERS = [
     _number("dlms_signature", "ECDSA P-256", None, requirement("R-218")),
     _number("dlms_counter_max", 4_294_967_295, None),
     _number("dlms_counter_jump", 1_000_000, None),
+    _number("security_clock_tolerance", 60, None),
+    _number("dlms_public_objects", 20, None),
+    _number("dlms_lls_min", 8, None),
+    _number("dlms_lls_max", 64, None),
+    _number("marks_key_min", 16, None),
 ]
 
 

@@ -184,6 +184,13 @@ DLMS_SIGNATURE = Constant("dlms_signature", "ECDSA P-256", "", ("R-218",), "sign
 DLMS_COUNTER_MAX = Constant("dlms_counter_max", 2**32 - 1, "", ("own",), "highest invocation counter, 32 bits (Green Book)")
 DLMS_COUNTER_JUMP = Constant("dlms_counter_jump", 1_000_000, "", ("own",), "a meter's counter this far above ours is not believed")
 
+# Security of meters
+SECURITY_CLOCK_TOLERANCE = Constant("security_clock_tolerance", 60, "s", ("own",), "between a meter's clock and the control node's")
+DLMS_PUBLIC_OBJECTS = Constant("dlms_public_objects", 20, "objects", ("own",), "which a public client may see, at most")
+DLMS_LLS_MIN = Constant("dlms_lls_min", 8, "octets", ("own",), "of a low-level password, at least")
+DLMS_LLS_MAX = Constant("dlms_lls_max", 64, "octets", ("own",), "of a low-level password, at most")
+MARKS_KEY_MIN = Constant("marks_key_min", 16, "characters", ("own",), "of the key under which marks of passwords are made")
+
 CONSTANTS: tuple[Constant, ...] = tuple(item for item in list(globals().values()) if isinstance(item, Constant))
 
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from .reason import NEVER, Reason
+from .reason import LATER, NEVER, Reason
 
 _R = Reason
 DLMS = ("dlms",)
@@ -45,5 +45,40 @@ _COUNTERS = (
     ),
     _R("dlms_counter_exhausted", "the invocation counter of this key is used up", "Change the keys of the meter.", ("own",), methods=DLMS),
 )
+_SECURITY = (
+    _R(
+        "key_state_unknown",
+        "which keys the meter has is not known",
+        "Keep every old and new key. Try the old and new GAK and GUEK in each combination, by hand and once each; give those that work as dlms_keys.",
+        ("own",),
+        NEVER,
+    ),
+    _R(
+        "key_refused",
+        "the meter refused a new key",
+        "Check the present master key (dlms_keys.kek) and this client's rights on the security setup, then run again.",
+        ("own",),
+    ),
+    _R(
+        "key_not_taken",
+        "the meter goes on with the old key",
+        "Run again. If that ends the same way, look at the meter's log.",
+        ("own",),
+        LATER,
+    ),
+    _R(
+        "hardware_gate_suspected",
+        "the meter refused a change that this client's access rights allow",
+        "Look at the jumper under the meter's main cover or press its demand reset button, then run again while the gate is open.",
+        ("own",),
+    ),
+    _R("setting_refused", "the meter refused a change", "Use a client that has the right to change it.", ("own",)),
+    _R(
+        "setting_not_confirmed",
+        "the meter accepted a change and still shows the old value",
+        "Read the meter once more; if the value stays, look at its log.",
+        ("own",),
+    ),
+)
 
-CODES: tuple[Reason, ...] = (*_IMAGES, *_COUNTERS)
+CODES: tuple[Reason, ...] = (*_IMAGES, *_COUNTERS, *_SECURITY)
