@@ -15,6 +15,14 @@ options:
       - Without it the variable C(metering_host) is used, then C(ansible_host) of the inventory host, then its inventory name.
         When the task is delegated, it is still the inventory host that counts.
     type: str
+  family:
+    description:
+      - Family of the meter, which tells by what protocol it is read. V(pm5000) by Modbus TCP, V(mcs301) (MCS301 and other meters with
+        the same objects) by DLMS/COSEM over TCP.
+    type: str
+    choices: [pm5000, mcs301]
+    default: pm5000
+    version_added: 0.3.0
   unit_id:
     description:
       - Modbus unit id of the meter, 1 to 255. Without it 255, the meter itself.
@@ -36,6 +44,10 @@ options:
       https:
         description: Port of HTTPS, 443 unless given.
         type: int
+      dlms:
+        description: Port of DLMS/COSEM over TCP, 4059 unless given.
+        type: int
+        version_added: 0.3.0
   tls:
     description:
       - How the certificate of the meter's webpages is judged. Without it by the system's certificate authorities.
@@ -72,6 +84,56 @@ options:
       - Accounts of the meter by role, for example C(product_master), each with C(user) and C(password).
       - Take the values from a vault. Reading facts needs none.
     type: dict
+  dlms:
+    description:
+      - How to associate with a meter of family V(mcs301). Other families ignore it.
+    type: dict
+    version_added: 0.3.0
+    suboptions:
+      client:
+        description: Service access point of this client. Without it 1 (management), or the public one when no authentication is used.
+        type: int
+      server:
+        description: Service access point of the meter's logical device, 1 unless given.
+        type: int
+      authentication:
+        description:
+          - V(hls_gmac) proves the keys without sending them. V(lls) sends the password of O(dlms_keys) in clear, so it is used only
+            when it is named here. V(none) is for the public client.
+          - Without it V(hls_gmac) when O(dlms_keys) has C(guek) and C(gak), else V(none).
+        type: str
+        choices: [none, lls, hls_gmac]
+      protection:
+        description:
+          - How requests are protected. Answers with less protection than the request are refused.
+          - Without it V(authenticated_encrypted) for V(hls_gmac), else V(none).
+        type: str
+        choices: [none, authenticated, encrypted, authenticated_encrypted]
+      general_ciphering:
+        description: Send general-glo-ciphering in place of the form of each service.
+        type: bool
+      security_suite:
+        description: Security suite. Only 0 is supported.
+        type: int
+      system_title:
+        description: System title of this client, 16 hexadecimal digits. The meter must know it. Needed for keys.
+        type: str
+      meter_title:
+        description: System title that the meter must have, 16 hexadecimal digits. Without it any is accepted that proves the keys.
+        type: str
+      max_pdu:
+        description: Largest APDU in octets that this client accepts, 1224 unless given.
+        type: int
+      public_client:
+        description: Service access point of the public client, 16 unless given. The invocation counter is read with it.
+        type: int
+  dlms_keys:
+    description:
+      - Secrets of the client in O(dlms). C(guek), C(gak), C(gbek) and C(kek) are 32 hexadecimal digits each, C(lls) is a password as text,
+        or its octets as C(hex:) and hexadecimal digits.
+      - Take the values from a vault. Reading needs C(guek) and C(gak) with V(hls_gmac), C(lls) with V(lls), and none with V(none).
+    type: dict
+    version_added: 0.3.0
   sealed:
     description:
       - Used by the collection itself, to hand secrets to a jump host as one opaque value. Do not set it.

@@ -10,21 +10,26 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ._dlms_options import DLMS_SPEC, check_dlms
 from ._engine.base.clock import Clock, SystemClock
 from ._engine.base.errors import InputError
 from ._engine.base.target import Credential, Target, Timeouts, Tls
 from ._engine.catalogue import constants
 
-SERVICES = ("modbus", "ftp", "http", "https")
+FAMILY_SERVICES: dict[str, tuple[str, ...]] = {"pm5000": ("modbus", "ftp", "http", "https"), "mcs301": ("dlms",)}
+FAMILIES = tuple(FAMILY_SERVICES)
+SERVICES = tuple(name for names in FAMILY_SERVICES.values() for name in names)
 
 CONNECTION_SPEC: dict[str, Any] = {
     "host": {"type": "str"},
+    "family": {"type": "str", "choices": list(FAMILIES), "default": "pm5000"},
     "unit_id": {"type": "int"},
     "ports": {"type": "dict", "options": {name: {"type": "int"} for name in SERVICES}},
     "timeouts": {"type": "dict", "options": {"connect": {"type": "float"}, "read": {"type": "float"}}},
     "tls": {"type": "dict", "options": {"ca_file": {"type": "path"}, "fingerprint": {"type": "str"}, "legacy": {"type": "bool"}}},
     "gateway": {"type": "str"},
     "credentials": {"type": "dict", "no_log": True},
+    **DLMS_SPEC,
     "sealed": {"type": "str", "no_log": True},
 }
 
@@ -56,14 +61,25 @@ ATTEST_SPEC: dict[str, Any] = {
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*\.?\Z")
 
 
-def default_ports() -> dict[str, int]:
-    """The documented port of each service of a PM5000."""
-    return {
+def default_ports(family: str = "pm5000") -> dict[str, int]:
+    """The documented port of each service of a family."""
+    documented = {
         "modbus": constants.PORT_MODBUS.number,
         "ftp": constants.PORT_FTP.number,
         "http": constants.PORT_HTTP.number,
         "https": constants.PORT_HTTPS.number,
+        "dlms": constants.PORT_DLMS.number,
     }
+    return {name: documented[name] for name in FAMILY_SERVICES[family]}
+
+
+def check_family(family: object) -> str:
+    """The family, which tells by what protocol the meter is read. Raises InputError."""
+    if family is None:
+        return "pm5000"
+    if family not in FAMILIES:
+        raise InputError("family", family, f"one of {', '.join(FAMILIES)}", "design 2")
+    return str(family)
 
 
 def merge_specs(*specs: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,9 +125,12 @@ def _mapping(option: str, value: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return value or {}
 
 
-def check_ports(ports: Mapping[str, Any] | None) -> dict[str, int]:
-    """The documented ports, with the given ones in their place. Raises InputError."""
-    merged = default_ports()
+def check_ports(ports: Mapping[str, Any] | None, family: str = "pm5000") -> dict[str, int]:
+    """The documented ports of this family, with the given ones in their place. Raises InputError.
+
+    Ports of other families' services are checked and left out: one variable may serve a mixed fleet.
+    """
+    merged = default_ports(family)
     for name, port in _mapping("ports", ports).items():
         if port is None:
             continue
@@ -120,7 +139,8 @@ def check_ports(ports: Mapping[str, Any] | None) -> dict[str, int]:
         port = _whole(port)
         if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
             raise InputError(f"ports.{name}", port, "a port from 1 to 65535", "R-097")
-        merged[name] = port
+        if name in merged:
+            merged[name] = port
     return merged
 
 
@@ -192,14 +212,17 @@ def check_attest(attest: Mapping[str, Any] | None) -> dict[str, Any]:
 def target_from(params: Mapping[str, Any], name: str, clock: Clock | None = None) -> Target:
     """The target which these validated options describe; documented values where an option is absent."""
     unit_id = params.get("unit_id")
+    family = check_family(params.get("family"))
     return Target(
         name=name,
         host=check_host(params.get("host")),
-        ports=check_ports(params.get("ports")),
+        ports=check_ports(params.get("ports"), family),
         unit_id=check_unit_id(constants.UNIT_ID.number if unit_id is None else unit_id),
         timeouts=check_timeouts(params.get("timeouts")),
         gateway=params.get("gateway") or None,
         credentials=check_credentials(params.get("credentials")),
         tls=check_tls(params.get("tls")),
         clock=clock or SystemClock(),
+        family=family,
+        dlms=check_dlms(params) if family == "mcs301" else None,
     )

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._argspec import CONNECTION_SPEC, merge_specs, target_from
-from ._engine.meters import pm5000_probe
+from ._engine.base.errors import InputError
+from ._engine.meters import pm5000, pm5000_probe
 from ._engine.meters.pm5000_assumptions import NO, UNKNOWN, YES, Finding
 from ._facts import profile_value
 
@@ -33,6 +34,8 @@ def run_probe(params: Mapping[str, Any], name: str) -> dict[str, Any]:
     profile = profile_value(params.get("profile"))
     pm5000_probe.check_profile(profile)
     target = target_from(params, name)
+    if target.family != pm5000.FAMILY:
+        raise InputError("family", target.family, f"{pm5000.FAMILY}: the assumptions that are looked at are about that family", "design 2")
     found = pm5000_probe.probe(target, profile, bool(params.get("check_login")))
     shown = pm5000_probe.masked(found, target.host) if params.get("mask", True) else found.findings
     return {

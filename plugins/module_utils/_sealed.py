@@ -14,16 +14,21 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ._dlms_options import dlms_secrets
 from ._engine.base.errors import InputError
 from ._engine.base.redaction import SUBSTRING_MINIMUM
 
-SEALED_OPTIONS = ("credentials",)
+SEALED_OPTIONS = ("credentials", "dlms_keys")
 
 
 def seal(params: Mapping[str, Any], names: Iterable[str] = SEALED_OPTIONS) -> dict[str, Any]:
     """``params`` without None, also in its parts, and with the named options folded into ``sealed``."""
     hidden = {name: params[name] for name in names if params.get(name)}
-    shown = {name: _given(value) for name, value in params.items() if value is not None and name not in hidden and (name != "sealed" or not hidden)}
+    shown = {
+        name: _given(value)
+        for name, value in params.items()
+        if value is not None and name not in hidden and (name != "sealed" or not hidden)
+    }
     if hidden:
         shown["sealed"] = base64.b64encode(json.dumps(hidden, default=str).encode()).decode()
     return shown
@@ -54,12 +59,13 @@ def unseal(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def secrets_in(params: Mapping[str, Any]) -> list[str]:
-    """The passwords in opened options."""
+    """The passwords and keys in opened options."""
     credentials = params.get("credentials")
     entries = credentials.values() if isinstance(credentials, Mapping) else ()
-    return [str(entry["password"]) for entry in entries if isinstance(entry, Mapping) and entry.get("password") is not None]
+    passwords = [str(entry["password"]) for entry in entries if isinstance(entry, Mapping) and entry.get("password") is not None]
+    return [*passwords, *dlms_secrets(params.get("dlms_keys"))]
 
 
 def maskable(params: Mapping[str, Any]) -> set[str]:
-    """The passwords long enough to be masked wherever they stand in a text."""
+    """The passwords and keys long enough to be masked wherever they stand in a text."""
     return {secret for secret in secrets_in(params) if len(secret) >= SUBSTRING_MINIMUM}
