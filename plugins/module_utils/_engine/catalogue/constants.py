@@ -188,8 +188,37 @@ DLMS_PDU_MIN = Constant("dlms_pdu_min", 64, "octets", ("own",), "below it a prot
 DLMS_PDU_MAX = Constant("dlms_pdu_max", 0xFFFF, "octets", ("own",), "16 bits in the association request (Green Book)")
 DLMS_SLOTS = Constant("dlms_slots", 2, "versions", ("R-221",), "stored in the meter: one in use, one to install")
 DLMS_SIGNATURE = Constant("dlms_signature", "ECDSA P-256", "", ("R-218",), "signature of an image")
+DLMS_IDENTIFIER_MAX = Constant("dlms_identifier_max", 64, "octets", ("own",), "of an identifier of a firmware part or an image, at most")
+DLMS_STATUS_POLL = Constant("dlms_status_poll", 2, "s", ("own",), "between two looks at the state of an image transfer")
+DLMS_STATUS_SETTLE = Constant("dlms_status_settle", 30, "s", ("own",), "for an initiated transfer to show as such")
+DLMS_BUSY_TRIES = Constant("dlms_busy_tries", 10, "tries", ("own",), "of a request that the meter puts off (temporary-failure)")
+DLMS_VERIFY_LIMIT = Constant("dlms_verify_limit", 600, "s", ("R-227", "own"), "for a meter to check an image; no document gives a number")
+DLMS_ACTIVATION_LIMIT = Constant("dlms_activation_limit", 600, "s", ("own",), "of silence after an activation; no document gives a number")
+DLMS_SELF_TEST_LIMIT = Constant("dlms_self_test_limit", 600, "s", ("own",), "for a meter's own test of new firmware (X-05)")
+DLMS_CONFIRM_HOLD = Constant("dlms_confirm_hold", 20, "s", ("R-222", "own"), "between the two readings that confirm new firmware")
+DLMS_FILL_ROUNDS = Constant("dlms_fill_rounds", 10, "rounds", ("own",), "of sending missing blocks again, each with fewer left")
+DLMS_RECONNECTS = Constant("dlms_reconnects", 5, "tries", ("own",), "to connect again without a block more in the meter")
+DLMS_RECONNECT_PAUSE = Constant("dlms_reconnect_pause", 5, "s", ("own",), "before a lost connection is opened again (F-04)")
+DLMS_CLOCK_TOLERANCE = Constant(
+    "dlms_clock_tolerance", 60, "s", ("own",), "between a meter's clock and the control node's, for an activation at a given time"
+)
+DLMS_LEAD_TIME = Constant("dlms_lead_time", 60, "s", ("own",), "from now to an activation at a given time, at least")
 DLMS_COUNTER_MAX = Constant("dlms_counter_max", 2**32 - 1, "", ("own",), "highest invocation counter, 32 bits (Green Book)")
 DLMS_COUNTER_JUMP = Constant("dlms_counter_jump", 1_000_000, "", ("own",), "a meter's counter this far above ours is not believed")
+DLMS_DATA_DEPTH = Constant("dlms_data_depth", 16, "levels", ("own",), "of arrays and structures in one value")
+DLMS_DATA_ELEMENTS = Constant("dlms_data_elements", 100_000, "elements", ("own",), "in one value")
+DLMS_DATA_BITS = Constant("dlms_data_bits", 2**20, "bits", ("own",), "in one bit-string: a bitmap of 4 MiB in blocks of 4 octets")
+DLMS_DATA_OCTETS = Constant("dlms_data_octets", 2**20, "octets", ("own",), "of one value that comes in blocks")
+DLMS_PDU_METER_MIN = Constant("dlms_pdu_meter_min", 12, "octets", ("own",), "a meter takes APDUs of this length at least (Green Book)")
+DLMS_PDU_MARGIN = Constant("dlms_pdu_margin", 64, "octets", ("own",), "by which protection may make an answer longer than agreed")
+DLMS_CHALLENGE = Constant("dlms_challenge", 16, "octets", ("own",), "of our HLS challenge; some meters refuse more")
+DLMS_CHALLENGE_MIN = Constant("dlms_challenge_min", 8, "octets", ("own",), "of a meter's HLS challenge (Green Book)")
+DLMS_CHALLENGE_MAX = Constant("dlms_challenge_max", 64, "octets", ("own",), "of a meter's HLS challenge (Green Book)")
+DLMS_COUNTER_BLOCK = Constant("dlms_counter_block", 64, "counters", ("own",), "written down at a time for a short association")
+DLMS_BUSY_WAIT = Constant(
+    "dlms_busy_wait", 75, "s", ("own",), "before the one second try, when an association of an earlier run is still open in the meter"
+)
+DLMS_RELEASE_WAIT = Constant("dlms_release_wait", 2, "s", ("own",), "for a meter's answer to a release, at most")
 
 # Security of meters
 SECURITY_CLOCK_TOLERANCE = Constant("security_clock_tolerance", 60, "s", ("own",), "between a meter's clock and the control node's")
