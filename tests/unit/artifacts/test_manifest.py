@@ -187,7 +187,7 @@ BAD: list[tuple[Change, str, str]] = [
     (file("path", "/etc"), "'/etc'", "R-040"),
     (file("owner", "me"), "owner", "R-036"),
     (lambda item: item["files"][0].pop("sha256"), "sha256", "R-036"),
-    (put("component", 12), "component", "R-216"),
+    (put("component", "one"), "component", "R-216"),
     (put("signature", {"kind": "wax"}), "'wax'", "R-217"),
     (put("tool", {}), "version", "R-070"),
 ]

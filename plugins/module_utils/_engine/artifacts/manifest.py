@@ -12,15 +12,20 @@ from typing import Any
 
 from ..base.documents import check, parse_yaml
 from ..base.errors import InputError
-from ..catalogue import ftp_files
+from ..catalogue import constants, ftp_files, identifiers
 from ..catalogue.models import Model, find_model
 from ..catalogue.versions import Version
+from . import signature as signatures
+from .fault import Fault
 from .schema import MANIFEST
+
+__all__ = ["MANIFEST_NAME", "ArtifactFile", "Fault", "Manifest", "Package", "Signing", "faults", "file_sha256", "load"]
 
 MANIFEST_NAME = "firmware.yml"
 PACKAGE_ENDING = ".sedp"  # R-113, R-137
 _SIGNATURES = {"detached": "present", "embedded_opaque": "unverified"}
 _CHUNK = 1 << 20
+_OPAQUE = "mcs301"  # the family whose versions are identifiers
 
 
 @dataclass(frozen=True)
@@ -35,11 +40,22 @@ class ArtifactFile:
 
 
 @dataclass(frozen=True)
+class Signing:
+    """A detached signature as the manifest states it. ``public_key`` is PEM text, or a file in the artifact folder."""
+
+    algorithm: str = ""
+    public_key: str = ""
+    file: str = ""
+
+
+@dataclass(frozen=True)
 class Package:
     """One firmware package for one version and method.
 
     ``tool_version`` is that of the maker's tool that came with it (R-070); ``signature`` is present (a detached one),
-    unverified (inside the maker's container, for the meter to judge, R-134) or absent.
+    unverified (inside the maker's container, for the meter to judge, R-134) or absent. For the method dlms ``version`` is the
+    identifier of ``component`` after the upgrade (lower-case hex), ``image_identifier`` names the container to the meter, and
+    ``expected_signature`` (hex) is that of the active part, where the maker tells it.
     """
 
     id: str
@@ -52,6 +68,12 @@ class Package:
     approved_by: str
     tool_version: str = ""
     signature: str = "absent"
+    component: int | None = None
+    image_identifier: bytes = b""
+    expected_identifier: str = ""
+    expected_signature: str = ""
+    signing: Signing = Signing()
+    folder: Path = Path()
 
     def file(self, role: str) -> ArtifactFile:
         """The file of this role; a package that was checked has exactly one."""
@@ -70,14 +92,6 @@ class Package:
 
 
 @dataclass(frozen=True)
-class Fault:
-    """Why a package must not be used: a reason code of the catalogue and one sentence."""
-
-    reason: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Manifest:
     """All packages of one artifact folder."""
 
@@ -89,16 +103,25 @@ class Manifest:
         return tuple(package.version for package in self.packages if model in package.models)
 
     def offered(self, model: Model) -> dict[str, list[Version]]:
-        """Versions there are packages of, for this model, by method. Raises InputError for a version that has no order."""
+        """Versions there are packages of, for this model, by method; nothing for identifiers, which have no order."""
+        if model.family == _OPAQUE:
+            return {}
         own = [package for package in self.packages if model in package.models]
         return {method: [Version.parse(item.version) for item in own if item.method == method] for method in {item.method for item in own}}
 
-    def find(self, model: Model, version: str, method: str) -> Package | None:
-        """The package for this model, version and method, if there is one."""
-        for package in self.packages:
-            if model in package.models and package.version == version and package.method == method:
-                return package
-        return None
+    def find(self, model: Model, version: str, method: str, component: int | None = None) -> Package | None:
+        """The package for this model, version and method, if there is one.
+
+        Identifiers are taken in any spelling. Where packages for several components carry one identifier, ``component`` tells
+        which is meant; without it there is none. Raises InputError for a version that is no identifier.
+        """
+        wanted = identifiers.canonical(version) if model.family == _OPAQUE else version
+        found = [
+            package
+            for package in self.packages
+            if model in package.models and (package.version, package.method) == (wanted, method) and component in (None, package.component)
+        ]
+        return found[0] if len(found) == 1 else None
 
 
 def load(folder: Path) -> Manifest:
@@ -119,9 +142,10 @@ def load(folder: Path) -> Manifest:
 def _package(folder: Path, index: int, item: dict[str, Any]) -> Package:
     where = f"{MANIFEST_NAME}: packages[{index}]"
     models = tuple(_model(f"{where}.models", name, item["family"]) for name in item["models"])
-    version = item["version"]
-    if item["family"] != "mcs301":
-        version = _version(f"{where}.version", version)
+    opaque = item["family"] == _OPAQUE  # identifiers have no order (design 4.1)
+    version = identifiers.canonical(item["version"], f"{where}.version") if opaque else _version(f"{where}.version", item["version"])
+    image, expected = item.get("image_identifier"), item.get("expected_identifier")
+    stated = item.get("signature", {})
     files = tuple(_file(folder, f"{where}.files[{number}]", entry) for number, entry in enumerate(item["files"]))
     return Package(
         id=item["id"],
@@ -133,7 +157,13 @@ def _package(folder: Path, index: int, item: dict[str, Any]) -> Package:
         source_url=item.get("source_url", ""),
         approved_by=item.get("approved_by", ""),
         tool_version=item.get("tool", {}).get("version", ""),
-        signature=_SIGNATURES.get(item.get("signature", {}).get("kind", ""), "absent"),
+        signature=_SIGNATURES.get(stated.get("kind", ""), "absent"),
+        component=item.get("component"),
+        image_identifier=identifiers.octets(image, f"{where}.image_identifier") if image else b"",
+        expected_identifier=identifiers.canonical(expected, f"{where}.expected_identifier") if expected else version if opaque else "",
+        expected_signature=item.get("expected_signature", "").lower(),
+        signing=Signing(stated.get("algorithm", ""), stated.get("public_key", ""), stated.get("file", "")),
+        folder=folder,
     )
 
 
@@ -169,15 +199,16 @@ def _file(folder: Path, where: str, entry: dict[str, Any]) -> ArtifactFile:
 
 def _refuse_twins(packages: tuple[Package, ...]) -> None:
     ids: set[str] = set()
-    uses: set[tuple[str, str, str]] = set()
+    uses: set[tuple[str, str, str, int | None]] = set()
     for package in packages:
         if package.id in ids:
             raise InputError(f"{MANIFEST_NAME}: id", package.id, "an id used by one package only", "R-036")
         ids.add(package.id)
         for model in package.models:
-            use = (model.name, package.version, package.method)
+            use = (model.name, package.version, package.method, package.component)
             if use in uses:
-                raise InputError(f"{MANIFEST_NAME}: {package.id}", " ".join(use), "one package for each model, version and method", "R-036")
+                shown = " ".join(use[:3])
+                raise InputError(f"{MANIFEST_NAME}: {package.id}", shown, "one package for each model, version and method", "R-036")
             uses.add(use)
 
 
@@ -187,10 +218,16 @@ def faults(package: Package, on_read: Callable[[], None] | None = None) -> Itera
         yield from _ftp_name_faults(package)
     elif package.method in ("web", "tool"):
         yield from _container_faults(package)
+    elif package.method == "dlms":
+        yield from _image_faults(package)
+    broken = False
     for item in package.files:
         fault = _file_fault(item, on_read)
         if fault is not None:
+            broken = True
             yield fault
+    if package.method == "dlms" and not broken:
+        yield from _signature_faults(package, on_read)
 
 
 def _ftp_name_faults(package: Package) -> Iterator[Fault]:
@@ -221,6 +258,57 @@ def _container_faults(package: Package) -> Iterator[Fault]:
                 "artifact_wrong_type",
                 f"package {package.id}: a file of the role {item.role} does not belong to the method {package.method}",
             )
+
+
+def _image_faults(package: Package) -> Iterator[Fault]:
+    """An image transfer takes one image for one component, named to the meter as its maker names it (R-213…R-216)."""
+    found = [item for item in package.files if item.role == "image"]
+    if len(found) != 1:
+        yield Fault("artifact_missing", f"package {package.id} has {len(found)} files of the role image; exactly one is needed")
+    for item in package.files:
+        if item.role not in ("image", "signature"):
+            yield Fault("artifact_wrong_type", f"package {package.id}: a file of the role {item.role} does not belong to the method dlms")
+    low, high = constants.DLMS_B_METROLOGY.number, constants.DLMS_B_OTHER_MAX.number
+    if package.component is None or not low <= package.component <= high:
+        said = "names no component" if package.component is None else f"is for component {package.component}"
+        yield Fault("component_b_invalid", f"package {package.id} {said}; 0 is metrology, 1 the application, 2 to 9 other parts")
+    if not package.image_identifier:
+        yield Fault(
+            "image_identifier_missing", f"package {package.id} does not say image_identifier; the meter is told it before the image"
+        )
+    if package.expected_identifier != package.version:
+        yield Fault(
+            "artifact_version_mismatch",
+            f"package {package.id} is version {package.version}, but expects the identifier {package.expected_identifier}",
+        )
+
+
+def _signature_faults(package: Package, on_read: Callable[[], None] | None) -> Iterator[Fault]:
+    """No image without a signature (R-217). One inside the container is for the meter to judge, a detached one is checked here."""
+    if package.signature == "absent":
+        yield Fault("image_unsigned", f"package {package.id}: the manifest states no signature; the meter takes none without")
+    if package.signature != "present":
+        return
+    images = [item for item in package.files if item.role == "image"]
+    try:
+        key, file = signatures.pinned_key(package.folder, package.signing.public_key), _signature_path(package)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        yield Fault("image_signature_missing", f"package {package.id}: the pinned key or the signature cannot be read: {why}")
+        return
+    for item in images:
+        fault = signatures.verify_detached(item.path, file, key, package.signing.algorithm, on_read)
+        if fault is not None:
+            yield fault
+
+
+def _signature_path(package: Package) -> Path | None:
+    """Where the detached signature is: the file that the manifest names, or the one file of the role signature."""
+    named = package.signing.file
+    listed = [item for item in package.files if item.role == "signature" and named in ("", item.name)]
+    if listed:
+        return listed[0].path if len(listed) == 1 else None
+    return signatures.inside(package.folder, named) if named else None
 
 
 def _firmware_name_faults(package: Package, name: str) -> Iterator[Fault]:

@@ -75,9 +75,15 @@ MANIFEST: dict[str, Any] = {
                         "properties": {"version": _TEXT},
                     },
                     "min_ion_setup": _TEXT,
-                    "component": {"type": "integer", "minimum": 0, "maximum": 9, "x-accepted": "a number from 0 to 9", "x-rule": "R-216"},
+                    "component": {"type": "integer", "x-accepted": "a number from 0 to 9", "x-rule": "R-216"},
                     "image_identifier": _TEXT,
                     "expected_identifier": _TEXT,
+                    "expected_signature": {
+                        "type": "string",
+                        "pattern": "^([0-9a-fA-F]{2})+$",
+                        "x-accepted": "hexadecimal digits",
+                        "x-rule": "R-212",
+                    },
                     "signature": {
                         "type": "object",
                         "x-accepted": "a mapping with kind",

@@ -42,6 +42,8 @@ WORDS: dict[str, Word] = {
         Word("ledger_rebaseline", "the broken journal of a campaign is taken as it is", "ledger_untrusted", ("own",)),
         Word("legally_relevant", "the part that is under legal metrology changes", "legally_relevant_not_accepted", ("R-214",)),
         Word("loses_dlf3000", "the DLF3000 software can no longer upgrade the meter afterwards", "dlf3000_loss_not_accepted", ("R-041",)),
+        Word("replace_pending", "another image that waits in the meter is thrown away", "image_pending", ("R-221",)),
+        Word("unverified_image", "nobody has checked the image's signature here; the meter judges", "unverified_image", ("R-217",)),
         Word("unverified_profile", "the profile that drives the meter was never verified on a real one", "unverified_profile", ("G-02",)),
     )
 }
