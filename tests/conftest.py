@@ -31,11 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     wanted = [name for mark in item.iter_markers("needs_debian") for name in mark.args]
     if wanted:
-        sys.path.insert(0, str(ROOT / "tests" / "tools"))
-        try:
-            from debian import missing_packages
-        finally:
-            sys.path.pop(0)
+        from debian import missing_packages
+
         if missing := missing_packages(wanted):
             pytest.skip(f"Debian package {missing[0]} is missing")
 
@@ -53,10 +50,7 @@ def artifacts(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Any]:
     """A PostgreSQL of this test process; ``postgres.url()`` is an empty database. Mark the test ``needs_debian("postgresql")``."""
-    sys.path.insert(0, str(ROOT / "tests" / "tools"))
-    try:
-        from postgres import postgres_server
-    finally:
-        sys.path.pop(0)
+    from postgres import postgres_server
+
     with postgres_server() as server:
         yield server

@@ -4,18 +4,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-for folder in (Path(__file__).parent, ROOT / "tests" / "simulator", ROOT / "tests" / "tools"):
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-
-from faultlab.lab import Lab  # noqa: E402
+from faultlab.lab import Lab
 
 
 @pytest.fixture

@@ -16,15 +16,12 @@ import os
 import re
 import socket
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parent))
 from firmwarekit import BIN, FIRMWARE, PASSWORD, play
 
 FILES = {"App2.out": "comm_card", "PM5560_v2.9.9.fwa": "firmware", "PM5500StartUpgrade.shtml": "trigger_page"}
@@ -128,8 +125,15 @@ CASES = [
     case("timeout too long", "timeouts.connect: 9999", "design 4.0", timeouts={"connect": 9999}),
     # credentials: never shown, whatever their shape
     case("credentials in a row", "credentials", None, credentials=[f"{PASSWORD}-row"]),
-    case("credential a text", "credentials.product_master: the given value", "design 4.0", credentials={"product_master": f"{PASSWORD}-text"}),
-    case("credential without a user", "credentials.product_master", "design 4.0", credentials={"product_master": {"password": f"{PASSWORD}-1"}}),
+    case(
+        "credential a text", "credentials.product_master: the given value", "design 4.0", credentials={"product_master": f"{PASSWORD}-text"}
+    ),
+    case(
+        "credential without a user",
+        "credentials.product_master",
+        "design 4.0",
+        credentials={"product_master": {"password": f"{PASSWORD}-1"}},
+    ),
     case("credential without a password", "credentials.product_master", "design 4.0", credentials={"product_master": {"user": "user2"}}),
     case(
         "credential with more",
@@ -138,7 +142,10 @@ CASES = [
         credentials={"product_master": {"user": "u", "password": f"{PASSWORD}-2", "pin": f"{PASSWORD}-3"}},
     ),
     case(
-        "password a list", "credentials.product_master", "design 4.0", credentials={"product_master": {"user": "u", "password": [f"{PASSWORD}-4"]}}
+        "password a list",
+        "credentials.product_master",
+        "design 4.0",
+        credentials={"product_master": {"user": "u", "password": [f"{PASSWORD}-4"]}},
     ),
     # attestations
     case("attest ip_mode unknown", ("ip_mode", "stored"), None, attest={"ip_mode": "maybe"}),

@@ -12,11 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import browserkit
 import pytest
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parent))
-import browserkit
 from firmwarekit import BIN, firmware, play
 
 from metersim import packages

@@ -4,14 +4,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parent))
 from test_campaign import fleet_of, report, write_campaign
 from test_rollout import Site, old
 

@@ -5,13 +5,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from firmwarekit import PASSWORD, firmware, meter, play
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import open_records
@@ -36,7 +33,9 @@ METERS: dict[str, dict[str, Any]] = {
     "full": meter("full", faults={"F-21": {"mode": "space_full"}}),
     "lesser": meter("lesser", faults={"F-30": {"mode": "web_master"}}),
     "ftp-only": meter("ftp-only", faults={"F-30": {"mode": "web_denied"}}),
-    "wrong-password": meter("wrong-password", vars={"metering_credentials": {"product_master": {"user": "user2", "password": f"{PASSWORD}-x"}}}),
+    "wrong-password": meter(
+        "wrong-password", vars={"metering_credentials": {"product_master": {"user": "user2", "password": f"{PASSWORD}-x"}}}
+    ),
     "no-path": meter("no-path", "PM5660", "3.2.4"),
     "garbled": meter("garbled", faults={"F-37": {"where": "status", "kind": "html"}}),
 }
@@ -105,7 +104,9 @@ def test_the_same_by_profile_alone(surface: str, tmp_path: Path, artifacts: Path
     assert {name for name, result in checked.results[0].items() if result["outcome"] == "planned"} == upgraded | only_then & set(names)
     for name in upgraded:
         result = played.result(name, 0)
-        assert result["changed"] and result["restart"] == "observed" and result["after"] == {"version": running[name], "serial": serials[name]}
+        assert (
+            result["changed"] and result["restart"] == "observed" and result["after"] == {"version": running[name], "serial": serials[name]}
+        )
         assert (played.result(name, 1)["outcome"], played.result(name, 1)["changed"]) == ("current", False)
         assert checked.result(name)["plan"]["files"] == result["plan"]["files"]
     kinds = {name: [event["kind"] for event in events[name]] for name in names}

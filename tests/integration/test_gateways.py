@@ -7,15 +7,11 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from firmwarekit import BIN, ENVIRONMENT
 
 from metersim.testing import Fleet

@@ -25,8 +25,6 @@ import pytest
 import requests
 import urllib3
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parent))
 from firmwarekit import PASSWORD, firmware, meter, plain, play
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import open_records
@@ -41,7 +39,9 @@ CASES: dict[str, dict[str, Any]] = {
     "locked": meter("locked", "PM5561", "10.6.5", mid_lock=True),
     "failing": meter("failing", faults={"F-18": {"process": "webpages"}}, vars={"metering_retries": 0}),
     "refused": meter("refused", "PM5561", "10.6.5", attempts_used=2, attempts_hidden=8),
-    "wrong-password": meter("wrong-password", vars={"metering_credentials": {"product_master": {"user": "user2", "password": f"{PASSWORD}-x"}}}),
+    "wrong-password": meter(
+        "wrong-password", vars={"metering_credentials": {"product_master": {"user": "user2", "password": f"{PASSWORD}-x"}}}
+    ),
 }
 TARGETS = {"PM5560": "2.9.9", "PM5561": "10.9.9"}
 ENDS = {
@@ -133,9 +133,15 @@ def test_both_ways_give_the_same_for_every_case(jump_host: Any, control: Path, t
     spec = {"name": "jump", "clock_factor": 30, "defaults": {"silence": 60, "process_time": 60}, "meters": meters}
     packages.write(tmp_path / "firmware", [("PM5560", "2.9.9"), ("PM5561", "10.9.9")])
     # Modules travel as files to the one and through a pipe to the other: both are the same machine.
-    jumps = jump_inventory(tmp_path / "inventory-jumps.yml", control, files=jump_host.variables, pipe={**jump_host.variables, "ansible_pipelining": True})
+    jumps = jump_inventory(
+        tmp_path / "inventory-jumps.yml", control, files=jump_host.variables, pipe={**jump_host.variables, "ansible_pipelining": True}
+    )
     task = firmware(
-        "{{ targets[before_models[inventory_hostname]] }}", tmp_path / "firmware", artifacts / "records.sqlite3", concurrency=10, campaign="both"
+        "{{ targets[before_models[inventory_hostname]] }}",
+        tmp_path / "firmware",
+        artifacts / "records.sqlite3",
+        concurrency=10,
+        campaign="both",
     )
     (artifacts / "records.sqlite3").unlink(missing_ok=True)
     more = ["-e", json.dumps({"targets": TARGETS, "before_models": {item["name"]: item["model"] for item in meters}}), "-vvv"]
@@ -182,13 +188,24 @@ def comparable(result: dict[str, Any], serial: Any) -> dict[str, Any]:
 
 def kinds(events: list[dict[str, Any]]) -> list[str]:
     """What a meter was made to do, in order; reading and looking at pages is a matter of pace."""
-    acts = ("ftp_login_ok", "ftp_login_failed", "ftp_stored", "ftp_denied", "trigger_request", "trigger_accepted", "trigger_refused", "attempt_counted")
+    acts = (
+        "ftp_login_ok",
+        "ftp_login_failed",
+        "ftp_stored",
+        "ftp_denied",
+        "trigger_request",
+        "trigger_accepted",
+        "trigger_refused",
+        "attempt_counted",
+    )
     return [event["kind"] for event in events if event["kind"] in acts]
 
 
 @pytest.mark.requirement("invariant-e")
 @pytest.mark.needs_debian("openssh-server", "openssh-client")
-def test_trouble_at_the_jump_host_is_one_clear_sentence_and_costs_nothing(jump_host: Any, control: Path, tmp_path: Path, artifacts: Path) -> None:
+def test_trouble_at_the_jump_host_is_one_clear_sentence_and_costs_nothing(
+    jump_host: Any, control: Path, tmp_path: Path, artifacts: Path
+) -> None:
     def interpreter(name: str, *libraries: ModuleType) -> str:
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / name)], check=True)
         site = next((tmp_path / name).glob("lib/python3*/site-packages"))

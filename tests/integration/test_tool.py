@@ -6,15 +6,12 @@ from __future__ import annotations
 
 import html
 import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from conftest import JumpHost
 from firmwarekit import PASSWORD, play
 from toolkit import ACCOUNTS, STAND_IN, Desk, meter

@@ -4,22 +4,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-TESTS = Path(__file__).resolve().parents[1]
-for folder in (TESTS / "integration", TESTS / "faults", TESTS / "simulator", TESTS / "tools"):
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-
-from faultlab.invariants import WRITES, changes_nothing_again, check_invariants  # noqa: E402
-from faultlab.lab import CAMPAIGN as ONE_METER  # noqa: E402
-from faultlab.lab import until  # noqa: E402
-from runnerkit import SharedLab  # noqa: E402
+from faultlab.invariants import WRITES, changes_nothing_again, check_invariants
+from faultlab.lab import CAMPAIGN as ONE_METER
+from faultlab.lab import until
+from runnerkit import SharedLab
 
 CAMPAIGN = "two"
 CAP = 10

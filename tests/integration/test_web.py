@@ -5,13 +5,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from firmwarekit import PASSWORD, firmware, play
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import open_records

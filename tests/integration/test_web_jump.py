@@ -4,15 +4,12 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from firmwarekit import PASSWORD, plain, play
 from test_jump_host import jump_inventory, left_there, needles
 from test_web import ACCOUNTS, meter, web

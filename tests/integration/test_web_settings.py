@@ -4,14 +4,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parent))
 from firmwarekit import play
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Credential, Target, Timeouts, Tls

@@ -21,8 +21,7 @@ FLEET = {
         {"name": "b-hand", **NEW, "surface": "b", "web_login": "handshake"},
     ],
 }
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this computer (Debian package chromium)")
+pytestmark = pytest.mark.needs_debian("chromium")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +30,7 @@ def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--no-proxy-server"])
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--no-proxy-server"])
         yield browser
         browser.close()
 

@@ -9,17 +9,13 @@ import hashlib
 import hmac
 import json
 import re
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from harkit import FORM, HOST, JSON, MULTIPART, PACKAGE, PASSWORD, USER, entry, form_meter, har
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent))
-from harkit import FORM, HOST, JSON, MULTIPART, PACKAGE, PASSWORD, USER, entry, form_meter, har
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.profiles.har import parse_har

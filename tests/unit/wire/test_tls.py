@@ -6,13 +6,10 @@ from __future__ import annotations
 
 import socket
 import ssl
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from webkit import Identity, Server, identity, page
 
 from ansible_collections.gridops.metering.plugins.module_utils._argspec import check_tls

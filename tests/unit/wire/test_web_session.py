@@ -8,7 +8,6 @@ import copy
 import gzip
 import hashlib
 import json
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent))
 from webkit import Request, Server, page, parts, says
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError
