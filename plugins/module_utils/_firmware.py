@@ -9,13 +9,16 @@ import ipaddress
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
-from ._argspec import ATTEST_SPEC, CONNECTION_SPEC, merge_specs
+from ._argspec import ATTEST_SPEC, CONNECTION_SPEC, check_family, merge_specs
 from ._engine.base.errors import InputError
-from ._engine.catalogue import accept, constants
+from ._engine.catalogue import accept, constants, enums, identifiers
+from ._engine.catalogue.models import MCS301
 from ._engine.catalogue.versions import Version
 
+ACTIVATE = ("now", "at", "never")
 METHODS = ("ftp", "tool", "web", "ion", "dlms")
 TIMINGS: dict[str, constants.Constant] = {
     "settle": constants.SETTLE,
@@ -31,6 +34,10 @@ FIRMWARE_SPEC: dict[str, Any] = merge_specs(
     ATTEST_SPEC,
     {
         "version": {"type": "str"},
+        "component": {"type": "int"},
+        "activate": {"type": "str", "choices": list(ACTIVATE), "default": "now"},
+        "activate_at": {"type": "str"},
+        "service": {"type": "str", "choices": list(enums.DLMS_SERVICES), "default": enums.DLMS_SERVICE_DEFAULT},
         "artifacts": {"type": "path"},
         "method": {"type": "str", "choices": list(METHODS)},
         "profile": {"type": "str"},
@@ -90,9 +97,12 @@ FIRMWARE_SPEC: dict[str, Any] = merge_specs(
 
 @dataclass(frozen=True)
 class Rules:
-    """What the options mean once they are checked; durations in meter seconds."""
+    """What the options mean once they are checked; durations in meter seconds.
 
-    version: Version
+    ``version`` is text for families whose versions are identifiers. ``activate_at`` is an ISO time in UTC, empty unless asked for.
+    """
+
+    version: Version | str
     accept: frozenset[str]
     attest: Mapping[str, Any]
     reserve: int
@@ -106,6 +116,9 @@ class Rules:
     park: bool = False
     retry: bool = False
     expect: Mapping[str, Any] = field(default_factory=dict)
+    component: int | None = None
+    activate: str = "now"
+    activate_at: str = ""
 
 
 def check_rules(params: Mapping[str, Any], host: str) -> Rules:
@@ -120,8 +133,9 @@ def check_rules(params: Mapping[str, Any], host: str) -> Rules:
     if not math.isfinite(factor):  # neither clock nor waiter would ever compare with it
         raise InputError("timing.clock_factor", factor, "a number, 1 or more", "G-22")
     waits = {name: _wait(name, timing.get(name), constant, host) for name, constant in TIMINGS.items()}
+    opaque = check_family(params.get("family")) == MCS301
     return Rules(
-        version=_version(params["version"]),
+        version=identifiers.canonical(params["version"]) if opaque else _version(params["version"]),
         accept=accept.check_words(params["accept"]),
         attest=_attest(params.get("attest")),
         reserve=_bounded("attempts_reserve", params.get("attempts_reserve"), constants.ATTEMPTS_RESERVE_DEFAULT.number, 0, 25, "R-044"),
@@ -143,8 +157,38 @@ def check_rules(params: Mapping[str, Any], host: str) -> Rules:
         search=_networks(params["search"]),
         park=params.get("silent") == "park",
         retry=bool(params.get("retry")),
-        expect=_expect(params.get("expect")),
+        expect=_expect(params.get("expect"), opaque),
+        **_image(params, opaque),
     )
+
+
+def _image(params: Mapping[str, Any], dlms: bool) -> dict[str, Any]:
+    """The options of the image transfer; other methods install at once, so that anything else is refused for them."""
+    component, activate, at = params.get("component"), params.get("activate") or "now", params.get("activate_at")
+    if not dlms:
+        for name, value, usual in (("component", component, None), ("activate", activate, "now"), ("activate_at", at, None)):
+            if value != usual:
+                raise InputError(name, value, "nothing, because only meters of the family mcs301 know it", "R-228")
+        return {}
+    if params.get("service") not in (None, enums.DLMS_SERVICE_DEFAULT):
+        raise InputError("service", params["service"], "unicast; multicast is for a later release", "G-20, R-220")
+    if component is not None and not constants.DLMS_B_METROLOGY.number <= component <= constants.DLMS_B_OTHER_MAX.number:
+        raise InputError("component", component, "0 for metrology, 1 for the application, 2 to 9 for other parts", "R-216")
+    if (activate == "at") != bool(at):
+        accepted = "a time with zone, with activate: at" if activate == "at" else "nothing without activate: at"
+        raise InputError("activate_at", at, accepted, "R-204")
+    return {"component": component, "activate": activate, "activate_at": _moment(at) if at else ""}
+
+
+def _moment(text: str) -> str:
+    """A time with its zone, in UTC. One that is over is no mistake: the run after the activation gives the same options again."""
+    try:
+        moment = datetime.fromisoformat(str(text).strip())
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InputError("activate_at", text, "a time with its zone, such as 2026-11-22T02:30:00+01:00", "R-204")
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def _version(text: str) -> Version:
@@ -154,11 +198,12 @@ def _version(text: str) -> Version:
         raise InputError("version", text, error.accepted, error.rule) from None
 
 
-def _expect(given: Mapping[str, Any] | None) -> dict[str, Any]:
+def _expect(given: Mapping[str, Any] | None, opaque: bool = False) -> dict[str, Any]:
     """What the reviewed plan says of this meter, versions in one spelling (R-116)."""
     expect = {name: value for name, value in (given or {}).items() if value is not None}
     try:
-        expect["versions"] = [str(Version.parse(text)) for text in expect.get("versions", ())]
+        parse = identifiers.canonical if opaque else Version.parse
+        expect["versions"] = [str(parse(text)) for text in expect.get("versions", ())]
     except InputError as error:
         raise InputError("expect.versions", given, error.accepted, error.rule) from None
     return expect

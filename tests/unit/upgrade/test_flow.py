@@ -102,6 +102,7 @@ class Steps:
         self.observed: list[dict[str, Any]] = []
         self.locks: list[str] = []
         self.found: str | None = None
+        self.recalls = False
         self.observe_args: list[tuple[dict[str, Any], dict[str, Any], float]] = []
 
     def _write(self, what: str) -> None:
@@ -131,6 +132,9 @@ class Steps:
         self.clock.pause(200)
         change = self.observed.pop(0) if self.observed else good()
         return {**dict(state), "elapsed": state["elapsed"] + 200, **change}
+
+    def recall(self, detail: Mapping[str, Any]) -> bool:
+        return self.recalls
 
     def find(self, serial: str) -> str | None:
         self._write("find")

@@ -25,7 +25,11 @@ _STAGE_OUTCOMES = {
     "image_invalid_or_corrupted": "failed_retryable",
 }
 #: Outcomes from which a later run goes on: the attempt stays open in the ledger.
-RESTING = ("handed_over", "not_responding")
+RESTING = ("handed_over", "not_responding", "scheduled", "activated_unconfirmed")
+#: Answers to a trigger after which nothing runs yet: the attempt stays "recorded" until it is known that it was begun.
+_NOT_YET = ("handed_over", "scheduled")
+#: What a look says of a meter that is as it was before. For an attempt that only was recorded: nothing was sent.
+_AS_BEFORE = ("upgrade_not_started", "activation_interrupted")
 
 Values = Mapping[str, Any]
 
@@ -38,6 +42,7 @@ class Steps(Protocol):
     def stage(self) -> dict[str, Any]: ...
     def trigger(self) -> dict[str, Any]: ...
     def observe(self, state: Values, expected: Values, limits: Values, seconds: float) -> dict[str, Any]: ...
+    def recall(self, detail: Values) -> bool: ...
     def find(self, serial: str) -> str | None: ...
 
 
@@ -62,6 +67,7 @@ class Job:
 
     ``group`` names the slots that the hop shares with others, by default those of its method. With ``park`` a meter that does
     not come back is left open as not_responding for a second look (R-090); ``retry_hold`` is waited before a retry (R-119).
+    With ``stage_only`` the meter gets the firmware and is not told to install it; no attempt is begun.
     """
 
     host: str
@@ -87,6 +93,7 @@ class Job:
     group: str = ""
     park: bool = False
     retry_hold: float = 0.0
+    stage_only: bool = False
 
 
 @dataclass
@@ -107,6 +114,7 @@ class HopResult:
     attempts_started: int = 0
     last_upgrade: dict[str, Any] = field(default_factory=dict)
     detail: dict[str, Any] = field(default_factory=dict)
+    staged: dict[str, Any] = field(default_factory=dict)
 
 
 class Flow:
@@ -226,19 +234,24 @@ class Flow:
             return
         self.hooks.guard("staging")
         self._note("staging")
-        self.result.changed = True
+        changed, self.result.changed = self.result.changed, True
         try:
             staged = self.steps.stage()
         except DeviceError as error:
             self._stage_failed(error)
             return
-        self._note("staged", f"{staged['bytes']} bytes")
-        self._journal("staged", staged)
+        self.result.changed = changed or staged.get("changed", True)
+        self._note("staged", staged.get("text") or f"{staged['bytes']} bytes")
+        self._journal("staged", {key: value for key, value in staged.items() if key != "detail"})
+        self.result.staged = staged
+        if self.job.stage_only:
+            self._end("staged", "", f"the meter has {self.job.target} and is not told to activate it")
+            return
         before = self._fresh_read("trigger")
         if before is None or not self._lock_still_open():
             return
         self.hooks.guard("trigger")
-        self._trigger_and_observe(before, str(staged.get("status_key", "")))
+        self._trigger_and_observe(before, staged)
 
     def _stage_failed(self, error: DeviceError) -> None:
         """Nothing was triggered, so no attempt is spent. A damaged image is worth one fresh try (R-147)."""
@@ -274,8 +287,9 @@ class Flow:
             return False
         return True
 
-    def _trigger_and_observe(self, before: Reading, status_key: str) -> None:
-        job = self.job
+    def _trigger_and_observe(self, before: Reading, staged: Mapping[str, Any]) -> None:
+        job, status_key, detail = self.job, str(staged.get("status_key", "")), dict(staged.get("detail") or {})
+        kept = {"status_key": status_key, "steps": detail}
         attempt = self.ledger.begin_attempt(
             serial=job.serial,
             model=job.model,
@@ -288,7 +302,7 @@ class Flow:
             operator=job.operator,
             plan_digest=job.plan_digest,
             campaign=job.campaign,
-            before={**before.as_dict(), **({"status_key": status_key} if status_key else {})},
+            before={**before.as_dict(), **{name: value for name, value in kept.items() if value}},
             limit_from=job.limit_from,
             hard_timeout=job.limits.hard_timeout / self._wall_factor,
             leases=tuple(self.hooks.leases),
@@ -300,13 +314,14 @@ class Flow:
             self.ledger.mark(attempt.id, "not_started", {"text": f"nothing was sent: {error}"})
             raise
         answer = self.steps.trigger()
-        if answer["state"] != "handed_over":  # a hand-over stays "recorded": only a person knows whether it was begun
+        if answer["state"] not in _NOT_YET:
             begun = "not_started" if answer["state"] == "not_started" else "triggered"
             self.ledger.mark(attempt.id, begun, {"status": answer["status"], "text": answer["text"]})
         if answer["state"] == "not_started":
             self._end("blocked", answer["reason"], answer["text"])
             return
         self.result.attempts_started += 1
+        self.result.changed = True
         if answer["state"] == "refused":
             outcome = "attempts_exhausted" if answer["reason"] == "attempts_exhausted" else "failed_final"
             self._end(outcome, answer["reason"], "the meter refused the trigger", answer["text"])
@@ -314,7 +329,7 @@ class Flow:
             return
         self._note(answer["state"], answer["text"])
         expected = Expected(job.serial, job.source, job.target, before.restarts, before.last_restart, status_key)
-        self._conclude(attempt.id, self._observe(Observation(), expected), park=job.park)
+        self._conclude(attempt.id, self._observe(Observation(detail=detail), expected), park=job.park)
 
     def _observe(self, state: Observation, expected: Expected) -> Observation:
         begun = self.clock.monotonic() - state.elapsed
@@ -364,16 +379,21 @@ class Flow:
         before = attempt.before or {}
         counted, dated, key = before.get("restarts"), before.get("last_restart"), before.get("status_key", "")
         expected = Expected(self.job.serial, attempt.source, attempt.target, counted, dated, key)
-        state = self._observe(self._as_it_rested(attempt, since), expected)
-        if attempt.state == "recorded" and state.reason == "upgrade_not_started":
-            self.ledger.mark(attempt.id, "not_started", {"text": "the meter never restarted: the trigger was never sent or never arrived"})
+        state = self._as_it_rested(attempt, since)
+        if self.steps.recall(state.detail):
+            self.result.changed = True
+            self._note("recalled", "what an earlier run asked the meter to do later is taken back")
+        state = self._observe(state, expected)
+        if attempt.state == "recorded" and state.reason in _AS_BEFORE:
+            self.ledger.mark(attempt.id, "not_started", {"text": "the meter is as before: the trigger was never sent or never arrived"})
             return True
         self._conclude(attempt.id, state, park=self.job.park and not attempt.detail.get("resting"))
         return state.outcome == "failed_retryable"
 
     def _as_it_rested(self, attempt: Any, since: float) -> Observation:
         """Where the observation goes on. A meter that was parked as silent is looked at once more, for a short time (R-091)."""
-        state = Observation(elapsed=since, detail=dict(attempt.detail.get("steps") or {}))
+        known = (attempt.before or {}).get("steps") or {}
+        state = Observation(elapsed=since, detail={**known, **(attempt.detail.get("steps") or {})})
         silent = attempt.detail.get("silent_since")
         if silent is not None:
             limits = self.job.limits

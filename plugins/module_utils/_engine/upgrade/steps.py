@@ -7,13 +7,13 @@ The steps take and return plain data and decide nothing about attempts: the flow
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from ..base.clock import Waiter
 from ..base.errors import DeadlineError, DeviceError
+from ..base.loop import run
 from ..base.target import Target
 from ..catalogue import constants
 from ..meters import pm5000, search
@@ -129,7 +129,7 @@ class MeterSteps:
     def services(self) -> dict[str, str]:
         """open, closed, no_answer or unknown for the ports the method needs; a TCP connect, no byte sent."""
         ports = {name: self.target.ports[name] for name in self.SERVICES}
-        return asyncio.run(probe_all(self.target.host, ports, self.target.timeouts.connect))
+        return run(probe_all(self.target.host, ports, self.target.timeouts.connect))
 
     def lock(self) -> str:
         """locked, unlocked or unknown, by the profile's reading of the lock register."""
@@ -173,6 +173,10 @@ class MeterSteps:
             return self.identify()
         except DeviceError:
             return None
+
+    def recall(self, detail: Mapping[str, Any]) -> bool:
+        """Take back what an earlier run asked the meter to do later, where this run wants something else: nothing here."""
+        return False
 
     def find(self, serial: str) -> str | None:
         """The address in ``networks`` at which this serial number answers now, or None (R-032, F-13)."""
