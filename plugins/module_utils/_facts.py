@@ -10,10 +10,10 @@ from typing import Any
 
 from ._argspec import ATTEST_SPEC, CONNECTION_SPEC, check_attest, merge_specs, target_from
 from ._engine.base.errors import InputError, MeteringError
+from ._engine.base.loop import run
 from ._engine.base.target import Target
 from ._engine.meters import pm5000
 from ._engine.meters.fleet import FleetOptions, Job, read_fleet
-from ._engine.wire.modbus import run
 from ._errors import describe_error, internal_error
 
 GATHER_SPEC: dict[str, Any] = {

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ..base.errors import MeteringError
+from ..base.loop import run
 from ..base.target import Target, Timeouts
 from . import pm5000
 
@@ -29,7 +30,7 @@ def addresses(networks: Iterable[str], without: str) -> Iterator[str]:
 
 def find_serial(target: Target, serial: str, networks: Iterable[str]) -> str | None:
     """The address at which this serial number answers, or None."""
-    return asyncio.run(_search(target, serial, list(addresses(networks, target.host))))
+    return run(_search(target, serial, list(addresses(networks, target.host))))
 
 
 async def _search(target: Target, serial: str, candidates: list[str]) -> str | None:

@@ -8,7 +8,6 @@ technician does. What the tool says is told, but only a fresh reading of the met
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any, ClassVar, Protocol
 
 from ..base.clock import Waiter
 from ..base.errors import DeadlineError, DeviceError, OrphanedError
+from ..base.loop import run
 from ..base.redaction import Redactor
 from ..catalogue import constants
 from ..planning.prechecks_tool import APPLICABLE
@@ -144,7 +144,7 @@ class ToolSteps(MeterSteps):
             states = [await probe(self.target.host, port, self.target.timeouts.connect) for dummy in range(tries)]
             return sum(1 for item in states if item != OPEN)
 
-        lost = asyncio.run(again())
+        lost = run(again())
         return "stable" if not lost else f"{lost} of {tries} connections failed"
 
     def reaches(self) -> dict[str, Any]:

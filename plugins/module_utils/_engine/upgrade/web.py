@@ -8,7 +8,6 @@ counts, the confirmation is the point of no return.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, ClassVar
 
 from ..base.clock import Waiter
 from ..base.errors import DeviceError
+from ..base.loop import run
 from ..catalogue import constants
 from ..profiles.status import refusal_reason
 from ..wire.probe import OPEN, probe, probe_all
@@ -69,7 +69,7 @@ class WebSteps(MeterSteps):
     def services(self) -> dict[str, str]:
         """State of the web port, and whether the way to it is stable (R-130): a few TCP connects, no byte sent."""
         name, host, seconds = scheme(self._sections), self.target.host, self.target.timeouts.connect
-        found = asyncio.run(probe_all(host, {name: self.target.ports[name]}, seconds))
+        found = run(probe_all(host, {name: self.target.ports[name]}, seconds))
         if found[name] != OPEN:
             return found
         if name == "https":
@@ -80,7 +80,7 @@ class WebSteps(MeterSteps):
             states = [await probe(host, self.target.ports[name], seconds) for dummy in range(tries - 1)]
             return sum(1 for item in states if item != OPEN)
 
-        lost = asyncio.run(again())
+        lost = run(again())
         return {**found, "link": "stable" if not lost else f"{lost} of {tries} connections failed"}
 
     def _tls(self) -> str:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import platform
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 from ..base.errors import DependencyError, DeviceError
 from ..base.target import Target
@@ -28,8 +28,6 @@ except ImportError:  # pragma: no cover - tested in an interpreter without it
     class ModbusException(Exception):  # type: ignore[no-redef]
         """Stands in where the library is missing."""
 
-
-T = TypeVar("T")
 
 for _name in ("pymodbus", "pymodbus.logging", "pymodbus_internal"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)  # what went wrong is told once, by the error raised here
@@ -181,13 +179,3 @@ class ModbusReader:
         if not sending:
             self._received = True
         return data
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run ``work`` in an event loop of its own that prints nothing (asyncio would log what a garbled answer breaks)."""
-
-    async def quiet() -> T:
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
-        return await work
-
-    return asyncio.run(quiet())
