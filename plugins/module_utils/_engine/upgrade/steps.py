@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Protocol
 from ..base.clock import Waiter
 from ..base.errors import DeadlineError, DeviceError
 from ..base.loop import run
-from ..base.loop import run
 from ..base.target import Target
 from ..catalogue import constants
 from ..meters import pm5000, search
