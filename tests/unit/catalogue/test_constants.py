@@ -141,7 +141,7 @@ NUMBERS = [
     _number("dlms_data_bits", 1_048_576, None),
     _number("dlms_data_octets", 1_048_576, None),
     _number("dlms_pdu_meter_min", 12, None),
-    _number("dlms_pdu_margin", 64, None),
+    _number("dlms_pdu_margin", 256, None),
     _number("dlms_challenge", 16, None),
     _number("dlms_challenge_min", 8, None),
     _number("dlms_challenge_max", 64, None),

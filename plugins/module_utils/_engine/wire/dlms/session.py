@@ -1,0 +1,528 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""One association with one meter: opened, proven, used, released.
+
+A failed login is never tried again. Inside a protected association nothing less protected is taken. The association is
+released in every way out that still runs code; after a fault that leaves the connection in doubt it is released without
+waiting for the answer. No error holds a secret or a message's octets.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from types import TracebackType
+
+from ...base.errors import DeviceError, InputError
+from ...base.target import Dlms, DlmsKeys, Target
+from ...catalogue import constants
+from . import acse, apdu, axdr, security
+from .apdu import AccessFault, Attribute, Method, RefusalError, Selection, between, entries
+from .axdr import Data, MalformedError
+from .counters import BlockCounters, Counters, CounterStore, MemoryCounters, counter_name
+from .transport import LostError, Wire
+
+__all__ = [
+    "AccessFault",
+    "Attribute",
+    "BlockCounters",
+    "CounterStore",
+    "Data",
+    "LostError",
+    "MemoryCounters",
+    "Method",
+    "RefusalError",
+    "Selection",
+    "Session",
+    "between",
+    "counter_name",
+    "entries",
+    "invocation_counter",
+    "public",
+]
+
+_REPLY_TO_HLS = Method(15, "0-0:40.0.0.255", 1)
+_MECHANISMS = {"none": acse.NO_SECURITY, "lls": acse.LLS, "hls_gmac": acse.HLS_GMAC}
+_ACTION_BLOCK_HEAD = 13 + 7  # service to descriptor and presence, then structure and block number
+_KEY_OCTETS = 16
+
+
+class _BusyError(DeviceError):
+    """The meter says that it has this association open already."""
+
+
+class Session:
+    """An association with ``target``; use as a context manager, or call ``open`` and ``close``.
+
+    ``client`` says as whom, ``stage`` the state named in errors, ``reserve`` how many counters are written down at a time.
+    ``floor`` is the lowest counter the meter takes, where it is known; None asks the public client, 0 does not ask.
+    Raises DeviceError, and InputError for keys that are missing, before any contact.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        counters: CounterStore,
+        *,
+        client: Dlms | None = None,
+        stage: str = "read",
+        reserve: int | None = None,
+        floor: int | None = None,
+        accept_reset: bool = False,
+    ) -> None:
+        self.target, self.stage = target, stage
+        self.client = client or target.dlms or Dlms()
+        _check(self.client)
+        self.meter_title: bytes | None = None
+        self.pdu = constants.DLMS_PDU_METER_MIN.number
+        self.conformance: frozenset[str] = frozenset()
+        self.requests = 0
+        self._floor = floor
+        block = reserve or constants.DLMS_COUNTER_BLOCK.number
+        self._counters = Counters(counters, counter_name(target, self.client), block, accept_reset=accept_reset)
+        self._protects = security.PROTECTIONS[self.client.protection] != 0
+        self._needs_key = self._protects or self.client.authentication == "hls_gmac"
+        self._protection = _protection(self.client) if self._needs_key else None
+        self._wire: Wire | None = None
+        self._associated = False  # as far as the meter may know
+        self._invoke = 0
+
+    def __enter__(self) -> Session:
+        self.open()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    # -- opening ------------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Associate and, with HLS, prove both sides. One polite second try where the meter says it is still busy."""
+        if self._wire is not None:
+            raise RuntimeError("this session is open")
+        if self._needs_key:
+            if self._floor is None:
+                self._floor = _told_floor(self.target, self.client)
+            self._counters.begin(self._floor)
+        try:
+            self._associate()
+        except _BusyError:
+            # The only state in which a second request is no second login: the meter judged nothing yet.
+            self.target.clock.pause(constants.DLMS_BUSY_WAIT.number)
+            self._associate()
+
+    def _associate(self) -> None:
+        self._protection = _protection(self.client) if self._needs_key else None
+        self._wire = Wire(self.target, self.client.client, self.client.server, self._limit())
+        try:
+            with self._faults("association"):
+                self._handshake(self._wire)
+        except BaseException:
+            self.close()
+            raise
+
+    def _handshake(self, wire: Wire) -> None:
+        hls = self.client.authentication == "hls_gmac"
+        challenge = security.challenge() if hls else None
+        secret = challenge if hls else self.client.keys.lls
+        request = acse.aarq(
+            context=acse.CIPHERED_CONTEXT if self._protects else acse.PLAIN_CONTEXT,
+            mechanism=_MECHANISMS[self.client.authentication],
+            title=self.client.system_title,
+            secret=secret,
+            user_information=self._initiate(),
+        )
+        raw = wire.exchange(request)
+        problem = apdu.refusal(raw)
+        if problem is not None:
+            raise problem
+        answer = acse.parse_aare(raw)
+        self._judge(answer)
+        self._associated = True
+        self._pair(answer)
+        agreed = self._agreed(answer)
+        self.pdu, self.conformance = agreed.pdu, agreed.conformance
+        if challenge is not None:
+            self._prove(answer, challenge)
+
+    def _initiate(self) -> bytes:
+        services = acse.PROPOSED | ({"general-protection"} if self.client.general else frozenset())
+        plain = acse.initiate_request(services, self.client.max_pdu)
+        if not self._protects or self._protection is None:
+            return plain
+        return self._protection.seal(plain, self._counters.take(), general=False)
+
+    def _judge(self, answer: acse.Answer) -> None:
+        """Diagnostics of the AARE (wire-dlms 4.4): 14 is the second step of HLS, not an error."""
+        hls = self.client.authentication == "hls_gmac"
+        if answer.result == acse.REJECTED_TRANSIENT:
+            raise _BusyError("association", "dlms_association_busy", f"the meter opens no association: {answer.words()}")
+        if answer.result != acse.ACCEPTED:
+            self._not_accepted(answer)
+        if answer.context not in (None, acse.CIPHERED_CONTEXT if self._protects else acse.PLAIN_CONTEXT):
+            raise MalformedError("the meter agrees to another kind of association than was asked for")
+        required = not answer.provider and answer.diagnostic == acse.AUTHENTICATION_REQUIRED
+        if required and not hls:
+            raise DeviceError("association", "dlms_association_refused", "the meter wants high-level security from this client")
+        if hls and (not required or answer.mechanism not in (None, acse.HLS_GMAC)):
+            raise DeviceError("association", "dlms_meter_unproven", "the meter does not ask for the proof of high-level security")
+
+    def _not_accepted(self, answer: acse.Answer) -> None:
+        failed = not answer.provider and answer.diagnostic == acse.AUTHENTICATION_FAILURE
+        reason = "dlms_auth_failed" if failed else "dlms_association_refused"
+        raise DeviceError("association", reason, f"the meter refuses the association: {answer.words()}")
+
+    def _pair(self, answer: acse.Answer) -> None:
+        pinned = self.client.meter_title
+        if pinned is not None and answer.title not in (None, pinned):
+            raise DeviceError("association", "dlms_wrong_meter_title", "another meter answers: its system title is not the pinned one")
+        self.meter_title = answer.title or pinned
+        if self._protection is None:
+            return
+        if self.meter_title is None:
+            raise DeviceError("association", "dlms_meter_unproven", "the meter does not tell its system title")
+        if self.meter_title == self.client.system_title:
+            raise DeviceError("association", "dlms_meter_unproven", "the meter answers with our own system title")
+        self._protection.pair(self.meter_title)
+
+    def _agreed(self, answer: acse.Answer) -> acse.Initiated:
+        raw = answer.user_information
+        if raw is None:
+            raise MalformedError("the association answer has no content")
+        if self._protects and self._protection is not None:
+            problem = apdu.refusal(raw)
+            if problem is not None:
+                raise problem
+            raw = self._protection.unseal(raw)
+        problem = apdu.refusal(raw)
+        if problem is not None:
+            raise problem
+        return acse.parse_initiate_response(raw)
+
+    def _prove(self, answer: acse.Answer, challenge: bytes) -> None:
+        """Passes 3 and 4: both sides show that they know the keys."""
+        theirs, protection = answer.challenge, self._protection
+        if theirs is None or protection is None:
+            raise MalformedError("the association answer has no challenge")
+        if not constants.DLMS_CHALLENGE_MIN.number <= len(theirs) <= constants.DLMS_CHALLENGE_MAX.number:
+            raise MalformedError("the meter's challenge has no proper length")
+        if hmac.compare_digest(theirs, challenge):
+            raise DeviceError("association", "dlms_meter_unproven", "the meter sends our own challenge back")
+        proof = axdr.octets(protection.proof(theirs, self._counters.take()))
+        try:
+            answered = self._action(_REPLY_TO_HLS, proof, None)
+        except AccessFault:
+            raise DeviceError("association", "dlms_auth_failed", "the meter refuses our proof of the keys") from None
+        if answered is None or answered.tag != axdr.OCTETS or not protection.check_proof(answered.value, challenge):
+            raise DeviceError("association", "dlms_meter_unproven", "the meter's own proof of the keys is wrong")
+
+    # -- services -----------------------------------------------------------------------------------------------------
+
+    @property
+    def room(self) -> int:
+        """Octets left for the block value in one image_block_transfer that fits the meter's largest APDU."""
+        return max(0, self._fits(lambda size: _ACTION_BLOCK_HEAD + 1 + len(axdr.length_of(size)) + size))
+
+    def get(self, attribute: Attribute, selection: Selection | None = None) -> Data:
+        """One attribute. Raises AccessFault."""
+        with self._faults(self.stage):
+            invoke = self._next_invoke()
+            answer = apdu.parse_get(self._ask(apdu.get(invoke, attribute, selection)), invoke)
+            if isinstance(answer, apdu.Block):
+                raw = self._blocks(answer, invoke)
+                answer = raw if isinstance(raw, int) else axdr.decode(raw)
+            if isinstance(answer, Data):
+                return answer
+            raise AccessFault("get", answer, attribute, self.stage)
+
+    def get_list(self, attributes: Sequence[Attribute]) -> list[Data | AccessFault]:
+        """Several attributes, refusals among them: in as few requests as fit, one by one where the meter takes no lists."""
+        if "multiple-references" not in self.conformance:
+            return [self._got(attribute) for attribute in attributes]
+        with self._faults(self.stage):
+            found: list[Data | AccessFault] = []
+            per_request = self._fits(lambda size: 3 + 3 + 10 * size)
+            for start in range(0, len(attributes), max(1, min(per_request, 127))):
+                found += self._several(attributes[start : start + max(1, min(per_request, 127))])
+            return found
+
+    def _got(self, attribute: Attribute) -> Data | AccessFault:
+        try:
+            return self.get(attribute)
+        except AccessFault as fault:
+            return fault
+
+    def _several(self, wanted: Sequence[Attribute]) -> list[Data | AccessFault]:
+        invoke = self._next_invoke()
+        answer = apdu.parse_get_list(self._ask(apdu.get_list(invoke, wanted)), invoke, len(wanted))
+        if isinstance(answer, apdu.Block):
+            raw = self._blocks(answer, invoke)
+            answer = raw if isinstance(raw, int) else apdu.parse_results(raw, len(wanted))
+        if isinstance(answer, int):
+            raise AccessFault("get", answer, wanted[0], self.stage)
+        return [
+            item if isinstance(item, Data) else AccessFault("get", item, what, self.stage)
+            for item, what in zip(answer, wanted, strict=True)
+        ]
+
+    def _blocks(self, first: apdu.Block, invoke: int) -> bytes | int:
+        """A long answer put together; a number is a refusal on the way."""
+        parts: list[bytes] = []
+        size, block = 0, first
+        while True:
+            if block.number != len(parts) + 1:
+                raise MalformedError("its blocks are out of order")
+            size += len(block.raw)
+            if size > constants.DLMS_DATA_OCTETS.number:
+                raise MalformedError("its value is too long")
+            parts.append(block.raw)
+            if block.last:
+                return b"".join(parts)
+            if not block.raw:
+                raise MalformedError("it has an empty block")
+            answer = apdu.parse_get(self._ask(apdu.get_next(invoke, block.number)), invoke)
+            if isinstance(answer, int):
+                return answer
+            if not isinstance(answer, apdu.Block):
+                raise MalformedError("its blocks end without a last one")
+            block = answer
+
+    def set(self, attribute: Attribute, data: Data) -> None:
+        """Write one attribute, in blocks where it does not fit. Raises AccessFault."""
+        with self._faults(self.stage):
+            raw = axdr.encode(data)
+            invoke = self._next_invoke()
+            request = apdu.set_normal(invoke, attribute, raw)
+            if self._size(len(request)) <= self.pdu:
+                answer = apdu.parse_set(self._ask(request), invoke)
+            else:
+                self._require_blocks("set-blocks", "this value")
+                answer = self._send_blocks(apdu.set_block, apdu.parse_set, invoke, attribute, raw)
+            self._finished("set", answer, attribute)
+
+    def action(self, method: Method, data: Data | None = None, *, seconds: float | None = None) -> Data | None:
+        """Run one method, in blocks where its parameter does not fit; ``seconds`` to wait for the answer. Raises AccessFault."""
+        with self._faults(self.stage):
+            return self._action(method, data, seconds)
+
+    def _action(self, method: Method, data: Data | None, seconds: float | None) -> Data | None:
+        raw = None if data is None else axdr.encode(data)
+        invoke = self._next_invoke()
+        request = apdu.action(invoke, method, raw)
+        if raw is None or self._size(len(request)) <= self.pdu:
+            answer = apdu.parse_action(self._ask(request, seconds), invoke)
+        else:
+            self._require_blocks("action-blocks", "this parameter")
+            answer = self._send_blocks(apdu.action_block, apdu.parse_action, invoke, method, raw, seconds)
+        return self._finished("action", answer, method).data
+
+    def _finished(self, kind: str, answer: apdu.Done | apdu.Acknowledged, what: Attribute | Method) -> apdu.Done:
+        if isinstance(answer, apdu.Acknowledged):
+            raise MalformedError("it asks for more than there is")
+        if answer.result != 0:
+            raise AccessFault(kind, answer.result, what, self.stage)
+        return answer
+
+    # -- one request and its answer -----------------------------------------------------------------------------------
+
+    def _ask(self, request: bytes, seconds: float | None = None) -> bytes:
+        wire = self._wire
+        if wire is None:
+            raise LostError(self.stage, "the association is not open any more", silent=False, sent=False)
+        self.requests += 1
+        if not self._protects or self._protection is None:
+            answer = wire.exchange(request, seconds)
+        else:
+            answer = wire.exchange(self._protection.seal(request, self._counters.take()), seconds)
+            if answer[0] not in _NEVER_PROTECTED:
+                answer = self._protection.unseal(answer)
+        if answer[:1] and answer[0] in _NEVER_PROTECTED:
+            raise apdu.refusal(answer) or MalformedError("it is no refusal")
+        return answer
+
+    def _send_blocks(
+        self,
+        build: Callable[..., bytes],
+        parse: Callable[[bytes, int], apdu.Done | apdu.Acknowledged],
+        invoke: int,
+        what: Attribute | Method,
+        raw: bytes,
+        seconds: float | None = None,
+    ) -> apdu.Done:
+        """A request that does not fit, block by block; each is asked for by the meter's answer to the one before."""
+        at, number = 0, 1
+        while True:
+            head = (13 if number == 1 else 3) + 5
+            room = self._fits(lambda size, head=head: head + len(axdr.length_of(size)) + size)  # type: ignore[misc]
+            if room < 1:
+                raise DeviceError(self.stage, "dlms_pdu_too_small", f"the meter takes {self.pdu} octets at a time, too few for a block")
+            piece = raw[at : at + room]
+            at += len(piece)
+            last = at >= len(raw)
+            answer = parse(self._ask(build(invoke, what if number == 1 else None, last, number, piece), seconds), invoke)
+            if isinstance(answer, apdu.Done):
+                if not last and answer.result == 0:
+                    raise MalformedError("it ends before the last block")
+                return answer
+            if last or answer.number != number:
+                raise MalformedError("it asks for another block than the next one")
+            number += 1
+
+    def _require_blocks(self, service: str, what: str) -> None:
+        if service not in self.conformance:
+            text = f"{what} does not fit into the {self.pdu} octets which the meter takes at a time, and it takes no blocks"
+            raise DeviceError(self.stage, "dlms_pdu_too_small", text)
+
+    def _size(self, plain: int) -> int:
+        return plain if not self._protects or self._protection is None else plain + self._protection.overhead(plain)
+
+    def _fits(self, length: Callable[[int], int]) -> int:
+        """The largest number whose request, ``length(number)`` octets before protection, the meter takes."""
+        low, high = 0, self.pdu
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._size(length(middle)) <= self.pdu:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def _next_invoke(self) -> int:
+        self._invoke = self._invoke % 15 + 1
+        return self._invoke
+
+    def _limit(self) -> int:
+        return self.client.max_pdu + constants.DLMS_PDU_MARGIN.number
+
+    # -- faults and the end -------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _faults(self, stage: str) -> Iterator[None]:
+        """Errors get the stage they happened in; whatever leaves the connection in doubt ends the association."""
+        try:
+            yield
+        except AccessFault:
+            raise
+        except RefusalError as exc:
+            raise _staged(_of_association(exc) if stage == "association" else exc, stage) from None
+        except LostError as exc:
+            self._end(wait=False)
+            if stage == "association" and exc.sent and not exc.silent:
+                exc.text += "; wrong keys or a used invocation counter can be the reason"
+            raise _staged(exc, stage) from None
+        except DeviceError as exc:
+            if exc.reason in _IN_DOUBT:
+                self._end(wait=False)
+            raise _staged(exc, stage) from None
+
+    def close(self) -> None:
+        """Release the association and hang up. Never raises; repeating it is fine."""
+        self._end(wait=True)
+
+    def _end(self, *, wait: bool) -> None:
+        wire, self._wire = self._wire, None
+        if wire is None:
+            return
+        associated, self._associated = self._associated, False
+        try:
+            # Whatever goes wrong here must not hide why the session ends; the meter forgets the association by itself later.
+            with suppress(Exception):
+                if associated and wire.open:
+                    wire.send(acse.rlrq(self._initiate() if self._protects else None))
+                    if wait:
+                        wire.receive(min(self.target.timeouts.read, constants.DLMS_RELEASE_WAIT.number))
+        finally:
+            wire.close()
+
+
+_NEVER_PROTECTED = frozenset({apdu.EXCEPTION, apdu.SERVICE_ERROR})
+_IN_DOUBT = frozenset(
+    {"dlms_protocol_error", "dlms_unprotected_answer", "dlms_replayed_answer", "dlms_answer_forged", "dlms_meter_unproven"}
+)
+
+
+def _staged(exc: DeviceError, stage: str) -> DeviceError:
+    exc.stage = stage
+    exc.args = (f"{stage}: {exc.text}",)
+    return exc
+
+
+def _of_association(exc: RefusalError) -> RefusalError:
+    if exc.service == apdu.DECIPHERING_ERROR:
+        exc.reason = "dlms_auth_failed"
+    elif exc.reason == "dlms_request_refused":
+        exc.reason = "dlms_association_refused"
+    return exc
+
+
+def _check(client: Dlms) -> None:
+    """What can be judged before any contact. Raises InputError."""
+    if client.suite != 0:
+        raise InputError("dlms.security_suite", client.suite, "0", "own")
+    if client.authentication not in _MECHANISMS:
+        raise InputError("dlms.authentication", client.authentication, ", ".join(_MECHANISMS), "own")
+    if client.protection not in security.PROTECTIONS:
+        raise InputError("dlms.protection", client.protection, ", ".join(security.PROTECTIONS), "own")
+    if client.authentication == "lls" and client.keys.lls is None:
+        raise InputError("dlms_keys.lls", None, "the password of this client", "own", secret=True)
+    hls = client.authentication == "hls_gmac"
+    asked = security.PROTECTIONS[client.protection]
+    if not hls and not asked:
+        return
+    if len(client.system_title) != 8:
+        raise InputError("dlms.system_title", client.system_title.hex(), "8 octets", "own")
+    wanted = {"guek": client.keys.guek}
+    if hls or asked & security.AUTHENTICATED:
+        wanted["gak"] = client.keys.gak
+    for name, key in wanted.items():
+        if key is None or len(key) != _KEY_OCTETS:
+            raise InputError(f"dlms_keys.{name}", None, f"{_KEY_OCTETS} octets", "own", secret=True)
+
+
+def _protection(client: Dlms) -> security.Protection:
+    asked = security.PROTECTIONS[client.protection]
+    keys = client.keys
+    return security.Protection(keys.guek or b"", keys.gak or b"", client.system_title, asked, general=client.general, suite=client.suite)
+
+
+# -- the public client ------------------------------------------------------------------------------------------------
+
+
+def public(target: Target, stage: str = "read") -> Session:
+    """A session as the public client: no secret is sent, and little can be read."""
+    dlms = target.dlms or Dlms()
+    client = replace(
+        dlms, client=dlms.public_client, authentication="none", protection="none", general=False, system_title=b"", keys=DlmsKeys()
+    )
+    return Session(target, MemoryCounters(), client=client, stage=stage)
+
+
+def invocation_counter(target: Target, client: Dlms | None = None) -> int:
+    """The last invocation counter which the meter took, as it tells the public client: unprotected, so not to be believed blindly.
+
+    Raises DeviceError where the meter does not tell.
+    """
+    number = (client or target.dlms or Dlms()).client
+    names = ["0-0:43.1.0.255"]
+    if number != constants.DLMS_CLIENT_MANAGEMENT.number:
+        names.append(f"0-0:43.1.{number}.255")  # where each client has its own
+    with public(target, "association") as session:
+        found = [session._got(Attribute(1, name, 2)) for name in names]
+    values = [item.value for item in found if isinstance(item, Data)]
+    if not values:
+        raise next(item for item in found if isinstance(item, AccessFault))
+    if not all(type(value) is int and 0 <= value <= constants.DLMS_COUNTER_MAX.number for value in values):
+        raise MalformedError("its invocation counter is no counter", "association")
+    return int(max(values))
+
+
+def _told_floor(target: Target, client: Dlms) -> int:
+    """The lowest counter which the meter will take, 0 where it does not tell."""
+    try:
+        return invocation_counter(target, client) + 1
+    except DeviceError as exc:
+        if exc.stage == "connect":
+            raise
+        return 0

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""The TCP wrapper of DLMS/COSEM (IEC 62056-47): one request, one answer, each with a head of eight octets.
+
+Every wait has a deadline, the end of the connection is an error, and nothing is ever sent twice.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+
+from ...base.errors import DeviceError
+from ...base.target import Target
+from .axdr import MalformedError
+
+_HEAD = struct.Struct(">HHHH")  # version, source, destination, length
+_VERSION = 1
+
+
+class LostError(DeviceError):
+    """The connection ended or stayed silent. ``silent`` tells which; ``sent`` whether a request went out before."""
+
+    def __init__(self, stage: str, text: str, *, silent: bool, sent: bool) -> None:
+        super().__init__(stage, "transport_failed", text)
+        self.silent = silent
+        self.sent = sent
+
+
+class Wire:
+    """One TCP connection between a client and a server address. ``limit`` is the longest answer taken, in octets."""
+
+    def __init__(self, target: Target, client: int, server: int, limit: int) -> None:
+        self._where = f"{target.host}:{target.ports['dlms']}"
+        self._seconds = target.timeouts.read
+        self._head = struct.pack(">HHH", _VERSION, client, server)
+        self._expected = (_VERSION, server, client)
+        self.limit = limit
+        self._buffer = b""
+        self._socket: socket.socket | None = None
+        self._socket = self._connect(target)
+
+    def _connect(self, target: Target) -> socket.socket:
+        seconds = target.timeouts.connect
+        try:
+            peer = socket.create_connection((target.host, target.ports["dlms"]), timeout=seconds)
+        except TimeoutError:
+            text = f"{self._where} does not accept a connection within {seconds:g} s"
+        except ConnectionRefusedError:
+            text = f"{self._where} refuses the connection"
+        except (OSError, UnicodeError) as exc:
+            text = f"{self._where} cannot be connected: {getattr(exc, 'strerror', None) or type(exc).__name__}"
+        else:
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return peer
+        raise LostError("connect", text, silent=True, sent=False) from None
+
+    @property
+    def open(self) -> bool:
+        return self._socket is not None
+
+    def exchange(self, apdu: bytes, seconds: float | None = None) -> bytes:
+        """Send one APDU and take its answer within ``seconds`` (the target's read timeout). Raises LostError, MalformedError."""
+        self.send(apdu)
+        return self.receive(self._seconds if seconds is None else seconds)
+
+    def send(self, apdu: bytes) -> None:
+        if self._socket is None:
+            raise LostError("read", f"{self._where} is not connected any more", silent=False, sent=False)
+        if self._buffer:
+            raise MalformedError("the meter sent more than it was asked for")
+        try:
+            self._socket.settimeout(self._seconds)
+            self._socket.sendall(b"".join((self._head, len(apdu).to_bytes(2, "big"), apdu)))
+        except OSError as exc:
+            raise self._lost(f"the connection broke while sending ({exc.strerror or type(exc).__name__})", silent=False) from None
+
+    def receive(self, seconds: float) -> bytes:
+        deadline = time.monotonic() + seconds
+        buffer = self._buffer
+        while len(buffer) < 8:
+            buffer += self._more(deadline, seconds)
+        version, source, destination, length = _HEAD.unpack_from(buffer)
+        if (version, source, destination) != self._expected:
+            raise MalformedError("its wrapper carries another version or address")
+        if not 0 < length <= self.limit:
+            raise MalformedError("its length is out of bounds")
+        if len(buffer) < 8 + length:
+            parts, have = [buffer], len(buffer)
+            while have < 8 + length:
+                parts.append(self._more(deadline, seconds))
+                have += len(parts[-1])
+            buffer = b"".join(parts)
+        self._buffer = buffer[8 + length :]
+        return buffer[8 : 8 + length]
+
+    def _more(self, deadline: float, seconds: float) -> bytes:
+        peer = self._socket
+        if peer is None:
+            raise self._lost("the connection is closed", silent=False)
+        left = deadline - time.monotonic()
+        try:
+            if left <= 0:
+                raise TimeoutError
+            peer.settimeout(left)
+            data = peer.recv(65536)
+        except TimeoutError:
+            raise self._lost(f"no answer within {seconds:g} s", silent=True) from None
+        except OSError as exc:
+            raise self._lost(f"the connection broke ({exc.strerror or type(exc).__name__})", silent=False) from None
+        if not data:
+            raise self._lost("the meter closed the connection", silent=False)
+        return data
+
+    def _lost(self, text: str, *, silent: bool) -> LostError:
+        if not silent:
+            self.close()
+        return LostError("read", f"{self._where}: {text}", silent=silent, sent=True)
+
+    def close(self) -> None:
+        """Hang up. Repeating it is fine."""
+        peer, self._socket = self._socket, None
+        if peer is not None:
+            peer.close()
