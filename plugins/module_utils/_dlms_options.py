@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from ._engine.base.errors import InputError
@@ -97,6 +98,29 @@ def dlms_secrets(keys: Any) -> list[str]:
         elif name == "lls":
             found += [text.encode().hex(), text.encode().hex().upper()]
     return list(dict.fromkeys(item for item in found if item))
+
+
+def needs_counters(dlms: Dlms | None) -> bool:
+    """Whether this association spends invocation counters, which come from the ledger."""
+    return dlms is not None and (dlms.authentication == "hls_gmac" or dlms.protection != "none")
+
+
+def dlms_plain(dlms: Dlms) -> dict[str, Any]:
+    """The association as plain values for a jump host. It holds the keys, so it travels sealed only."""
+    keys = {name: getattr(dlms.keys, name).hex() for name in KEY_NAMES if getattr(dlms.keys, name) is not None}
+    return {
+        **asdict(replace(dlms, keys=DlmsKeys())),
+        "system_title": dlms.system_title.hex(),
+        "meter_title": dlms.meter_title.hex() if dlms.meter_title else None,
+        "keys": keys,
+    }
+
+
+def dlms_from(plain: Mapping[str, Any]) -> Dlms:
+    """The association that ``dlms_plain`` wrote down."""
+    keys = {name: bytes.fromhex(value) for name, value in plain["keys"].items()}
+    title = bytes.fromhex(plain["meter_title"]) if plain["meter_title"] else None
+    return Dlms(**{**plain, "system_title": bytes.fromhex(plain["system_title"]), "meter_title": title, "keys": DlmsKeys(**keys)})
 
 
 # -- one option ---------------------------------------------------------------------------------------------------------

@@ -119,6 +119,8 @@ NUMBERS = [
     _number("dlms_pdu", 1224, None),
     _number("dlms_pdu_min", 64, None),
     _number("dlms_pdu_max", 65_535, None),
+    _number("dlms_events", 20, None),
+    _number("dlms_facts_counters", 512, None),
     _number("dlms_slots", 2, None, requirement("R-221")),
     _number("dlms_signature", "ECDSA P-256", None, requirement("R-218")),
     _number("dlms_identifier_max", 64, None),

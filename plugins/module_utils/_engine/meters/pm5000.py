@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ..base.errors import DeviceError, InputError
@@ -18,34 +18,17 @@ from ..wire.modbus import ModbusReader, RefusedError
 from ..wire.probe import probe_all
 from . import pm5000_registers as registers
 from .pm5000_registers import Block, Field, UnreadableError
+from .reading import UNKNOWN, Values
 
 FAMILY = "pm5000"
-UNKNOWN = "unknown"
 SUBSETS = ("identity", "firmware", "network", "services", "status", "lock", "clock", "security", "identification")
 OPT_IN = ("web",)  # signs in at the meter, so ``all`` does not mean it
 MIN = frozenset({"identity", "firmware"})
 NO_PUBLIC_REGISTER = "no public register; it can be attested"
 
 
-@dataclass
-class Reading:
-    """Values by path, with where each came from, and why a value is missing."""
-
-    values: dict[str, Any] = field(default_factory=dict)
-    provenance: dict[str, str] = field(default_factory=dict)
-    unread: dict[str, str] = field(default_factory=dict)
-
-    def put(self, path: str, value: Any, source: str) -> None:
-        self.values[path] = value
-        self.provenance[path] = source
-        self.unread.pop(path, None)
-
-    def miss(self, path: str, reason: str, text: bool = True) -> None:
-        self.values[path] = UNKNOWN if text else None
-        self.unread[path] = reason
-
-    def known(self, path: str) -> bool:
-        return path in self.provenance
+class Reading(Values):
+    """Values read from registers."""
 
     def take(self, item: Field, words: list[int]) -> None:
         """Decode one field from its registers."""
@@ -176,7 +159,7 @@ async def read(
         _settle_lock(reading, model, profile, given)
     if "security" in wanted:
         reading.miss("security.mode", "the family has no public register for it")
-    return _facts(reading)
+    return reading.nested()
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -352,17 +335,3 @@ def _settle_lock(reading: Reading, model: Model | None, profile: Mapping[str, An
         reading.put("mid_lock", attest["mid_lock"], "attested")
     else:
         reading.miss("mid_lock", "the values of the lock registers are not public; a site profile can map them, or it can be attested")
-
-
-def _facts(reading: Reading) -> dict[str, Any]:
-    """The nested form, in a stable order."""
-    facts: dict[str, Any] = {}
-    for path, value in reading.values.items():
-        place = facts
-        *parents, last = path.split(".")
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        place[last] = value
-    facts["provenance"] = dict(sorted(reading.provenance.items()))
-    facts["unread"] = dict(sorted(reading.unread.items()))
-    return facts
