@@ -16,9 +16,9 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.artifacts
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.clock import Waiter, clock_for
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, InputError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
-from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import constants
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import constants, identifiers
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.limits import attempt_limit
-from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import Model, find_model
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import MCS301, Model, find_model
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.versions import Version
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.paths import Hop, PathResult, plan_path
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.prechecks import Attempts, Precheck, blocking
@@ -55,7 +55,7 @@ class FirmwareTask:
         self.web_profile: dict[str, Any] | None = None
         self.reading: Reading | None = None
         self.model: Model
-        self.source: Version
+        self.source: Version | str
         self.path: PathResult | None = None
         self.hop: Hop | None = None
         self.method: Method | None = None
@@ -69,6 +69,7 @@ class FirmwareTask:
         self.warnings: list[str] = []
         self.findings: list[dict[str, Any]] = []
         self.resumed: HopResult | None = None
+        self.wrote = False  # by ending what an earlier run left, before anything of this run's own
         self._begun = 0
         #: Gives the computer of the maker's tool by its inventory name; set by the action, which has the inventory.
         self.tool_host: Callable[[str], Any] | None = None
@@ -81,13 +82,16 @@ class FirmwareTask:
         early = self._early_artifact_faults()
         if early:
             return self.result("blocked", early[0].reason, early[0].text)
-        self.steps = self._meter_steps()
         self.records = open_records(self.params.get("records"), getpass.getuser(), read_only=self.check_mode)
-        refused = self._resume() or self._read() or self._plan(self._known())
+        self.steps = self._meter_steps()
+        try:
+            refused = self._resume() or self._read() or self._plan(self._known())
+        finally:
+            self.steps.close()
         if refused:
             return refused
         if self.hop is None:
-            return self.result("current", "", f"the meter runs {self.rules.version} already")
+            return self._already_there()
         self._prepare_package()
         refused = self._as_reviewed() or self._may_retry()
         if refused:
@@ -97,8 +101,22 @@ class FirmwareTask:
         if stops:
             return self.result("blocked", stops[0].reason, "; ".join(item.text for item in stops))
         if self.check_mode:
-            return self.result("planned", "", f"would go from {self.source} to {self.hop.target} by {self.hop.method}", changed=True)
+            return self._planned()
         return self._run_hop()
+
+    def _already_there(self) -> dict[str, Any]:
+        if not self.check_mode:
+            for method in self.methods.values():
+                method.arrived()
+        return self.result("current", "", f"the meter runs {self.rules.version} already")
+
+    def _planned(self) -> dict[str, Any]:
+        """What check mode tells: an upgrade that waits in the meter as wanted is no change, anything else is one."""
+        hop, attempt = self._hop(), self.records.open_attempt(str(self._known().serial))
+        rests = self._method().rests(attempt) if attempt is not None else ""
+        if rests:
+            return self.result(rests, "", f"{hop.target} waits in the meter, as asked for")
+        return self.result("planned", "", f"would go from {self.source} to {hop.target} by {hop.method}", changed=True)
 
     def _check_input(self) -> None:
         self.rules = check_rules(self.params, str(self.params["host"]))
@@ -113,13 +131,33 @@ class FirmwareTask:
         for method in self.methods.values():
             method.check()
 
+    @property
+    def opaque(self) -> bool:
+        """Whether the versions of this meter are identifiers without an order (design 4.1)."""
+        return self.target.family == MCS301
+
+    def parse(self, text: str) -> Version | str:
+        """A version in the form that the family has. Raises InputError."""
+        return identifiers.canonical(text) if self.opaque else Version.parse(text)
+
+    def _wanted_packages(self) -> list[artifacts.Package]:
+        """The packages of the wanted version for the family, and for the part that was named."""
+        return [
+            item
+            for item in self.manifest.packages
+            if item.version == str(self.rules.version)
+            and (item.family == MCS301) == self.opaque
+            and self.rules.component in (None, item.component)
+        ]
+
     def _early_artifact_faults(self) -> list[artifacts.Fault]:
         """Faults of every package of the wanted version, known before any contact (F-08)."""
-        wanted = [item for item in self.manifest.packages if item.version == str(self.rules.version)]
-        return [fault for package in wanted for fault in artifacts.faults(package)]
+        return [fault for package in self._wanted_packages() for fault in artifacts.faults(package)]
 
     def _meter_steps(self) -> Any:
         """Steps that need no method yet: reading the meter and finding it again."""
+        if self.opaque:  # one protocol for everything
+            return self.methods["dlms"].steps([])
         if self.remote is not None:
             return self.remote("meter", self.target, self.profile, [], {"search": list(self.rules.search)})
         return MeterSteps(self.target, self.profile, [], self.rules.search, self.hooks)
@@ -165,13 +203,14 @@ class FirmwareTask:
             text = f"an attempt by the method {attempt.method} has no end, and this release cannot look for it"
             return self.result("blocked", "method_not_available", text)
         self.reading = Reading(**{name: value for name, value in attempt.before.items() if name in _READING})
-        self.model, self.source, self.method = find_model(attempt.model), Version.parse(attempt.source), method
-        self.path = plan_path(self.model, self.source, Version.parse(attempt.target), [], False, True)
+        self.model, self.source, self.method = find_model(attempt.model), self.parse(attempt.source), method
+        self.path = plan_path(self.model, self.source, self.parse(attempt.target), [], False, True)
         self.hop = self.path.hops[0] if self.path.supported and self.path.hops else None
         ended = self._flow(method, self._resume_job(method, attempt), resume=True)
         self.attempts = judging.budget(self)
         again = ended.outcome == "failed_retryable" and (self.rules.retries > 0 or self.rules.retry)
         if again or not ended.outcome:
+            self.wrote = ended.changed
             self.resumed, self.reading, self.hop, self.path, self.method = ended, None, None, None, None
             return None
         return self._hop_result(ended)
@@ -197,8 +236,8 @@ class FirmwareTask:
             return self.result("blocked", "model_unknown", f"the meter says that it is a {reading.model!r}, which no document here covers")
         if reading.version is None:
             return self.result("blocked", "identity_unreadable", "the meter does not tell its firmware version")
-        self.source = Version.parse(reading.version)
-        available = [Version.parse(text) for text in self.manifest.versions(self.model)]
+        self.source = self.parse(reading.version)
+        available = [] if self.opaque else [Version.parse(text) for text in self.manifest.versions(self.model)]
         downgrade = "downgrade" in self.rules.accept
         self.path = plan_path(
             self.model,
@@ -235,7 +274,7 @@ class FirmwareTask:
     def _prepare_package(self) -> None:
         hop = self._hop()
         wanted = str(hop.target) if hop.target is not None else f"in the range {hop.target_range}"
-        self.package = self.manifest.find(self.model, wanted, hop.method)
+        self.package = self.manifest.find(self.model, wanted, hop.method, self.rules.component)
         if self.package is None:
             text = f"no package for {self.model.name} {wanted} by {hop.method} is in {artifacts.MANIFEST_NAME}"
             self.package_faults = [artifacts.Fault("artifact_missing", text)]
@@ -374,13 +413,14 @@ class FirmwareTask:
             "group": group,
             "cap": cap,
             "limits": limits,
-            "settle": self.rules.settle,
+            "settle": self.rules.settle if method.settles else 0.0,
             "lease_wait": self.rules.lease_wait,
             # Copying through a jump host cannot beat, so the lease must outlive that.
-            "lease_ttl": limits.hard_timeout if self.remote is not None else float(constants.LEASE_TTL.number),
+            "lease_ttl": method.stage_seconds() + limits.hard_timeout if self.remote is not None else float(constants.LEASE_TTL.number),
             "slice": float(constants.OBSERVE_SLICE.number) if self.remote is not None else limits.hard_timeout,
             "park": self.rules.park,
             "retry_hold": method.retry_hold and self.rules.waits["retry_hold"],
+            "stage_only": method.stage_only,
         }
 
     # -- the result ---------------------------------------------------------------------------------------------------

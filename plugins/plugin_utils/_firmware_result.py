@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 GOOD = frozenset({"verified", "verified_late", "current", "planned"})
 #: Not good yet, and not bad either: a later run goes on from there.
-RESTING = frozenset({"handed_over"})
+RESTING = frozenset({"handed_over", "staged", "scheduled", "activated_unconfirmed"})
 
 
 def result(
@@ -28,7 +28,7 @@ def result(
     remedy = known.remedy if known else ""
     advised = task.method is not None and outcome not in GOOD and outcome != "blocked"
     return {
-        "changed": changed,
+        "changed": changed or task.wrote,
         "outcome": outcome,
         "reason": reason,
         "remedy": remedy,
@@ -62,6 +62,8 @@ def hop_result(task: FirmwareTask, ended: HopResult, outcome: str, reason: str) 
         found["last_upgrade"] = ended.last_upgrade
     if ended.detail:
         found["detail"] = ended.detail
+    if task.method is not None:
+        found.update(task.method.result_fields(ended))
     if ended.found_at:
         found["found_at"] = ended.found_at
     return found

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import recovery
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.prechecks import Precheck, Situation
+from ansible_collections.gridops.metering.plugins.module_utils._engine.records.types import Attempt
+from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.flow import HopResult
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.observe import Limits
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.steps import SendFile
 
@@ -27,6 +29,8 @@ class Method:
     retry_hold: ClassVar[float] = 0.0
     #: What a failed_retryable upgrade ends as when no retry is left.
     exhausted: ClassVar[str] = "failed_final"
+    #: Whether the documented minute after a good upgrade holds for it (R-089).
+    settles: ClassVar[bool] = True
 
     def __init__(self, task: FirmwareTask) -> None:
         self.task = task
@@ -67,6 +71,22 @@ class Method:
         """Words of ``accept`` that this method needs beside those of the matrix, each with its reason code."""
         return {}
 
+    @property
+    def stage_only(self) -> bool:
+        """Whether the meter gets the firmware and is not told to install it."""
+        return False
+
+    def stage_seconds(self) -> float:
+        """How long bringing the files to the meter may take at most, where that is longer than usual."""
+        return 0.0
+
+    def rests(self, attempt: Attempt) -> str:
+        """The resting outcome of an open attempt that is as this run wants it; nothing where a run would do something."""
+        return ""
+
+    def arrived(self) -> None:
+        """The meter already runs what is wanted: forget what was kept for the way there."""
+
     def gather(self, steps: Any) -> dict[str, Any]:
         """Facts of this method for its prechecks, asked before the login. Raises nothing for a meter that does not answer."""
         return {}
@@ -82,6 +102,10 @@ class Method:
     def ended(self, outcome: str, reason: str) -> tuple[str, str]:
         """Outcome and reason of a hop as the task reports them, after a look at the records."""
         return outcome, reason
+
+    def result_fields(self, ended: HopResult) -> dict[str, Any]:
+        """What the result of a hop has beside the fields that all methods share."""
+        return {}
 
     def recovery(self, outcome: str, reason: str) -> str:
         """What a person does about a bad end, and what not. Each method has its own advice (G-08)."""

@@ -205,6 +205,11 @@ DLMS_CLOCK_TOLERANCE = Constant(
     "dlms_clock_tolerance", 60, "s", ("own",), "between a meter's clock and the control node's, for an activation at a given time"
 )
 DLMS_LEAD_TIME = Constant("dlms_lead_time", 60, "s", ("own",), "from now to an activation at a given time, at least")
+DLMS_ROUND_TRIP_MIN = Constant("dlms_round_trip_min", 0.05, "s", ("own",), "of one block over a good network (estimates only)")
+DLMS_ROUND_TRIP_MAX = Constant("dlms_round_trip_max", 0.5, "s", ("own",), "of one block over a cellular network (estimates only)")
+DLMS_BLOCK_LARGE = Constant("dlms_block_large", 1024, "octets", ("own",), "a large image block, where the meter's own is not known yet")
+DLMS_BLOCK_SMALL = Constant("dlms_block_small", 128, "octets", ("own",), "a small image block, where the meter's own is not known yet")
+DLMS_STEP_COUNTERS = Constant("dlms_step_counters", 256, "counters", ("own",), "reserved for one step on a jump host, without the blocks")
 DLMS_COUNTER_MAX = Constant("dlms_counter_max", 2**32 - 1, "", ("own",), "highest invocation counter, 32 bits (Green Book)")
 DLMS_COUNTER_JUMP = Constant("dlms_counter_jump", 1_000_000, "", ("own",), "a meter's counter this far above ours is not believed")
 DLMS_DATA_DEPTH = Constant("dlms_data_depth", 16, "levels", ("own",), "of arrays and structures in one value")
