@@ -11,7 +11,7 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -19,12 +19,16 @@ from metersim import faults, tables
 from metersim.fleet import Fleet
 from metersim.meter import Meter
 
+if TYPE_CHECKING:
+    from metersim.mcs301.meter import Mcs301
+
 
 class Bad(ValueError):
     """A request the control endpoint refuses, with the reason."""
 
 
-Action = Callable[[Fleet, Meter, dict[str, Any]], Awaitable[None]]
+# Meter is any kind of meter in the actions that all kinds have.
+Action = Callable[[Fleet, Any, dict[str, Any]], Awaitable[None]]
 
 
 async def _lock(fleet: Fleet, meter: Meter, args: dict[str, Any]) -> None:
@@ -74,7 +78,8 @@ async def _set_address(fleet: Fleet, meter: Meter, args: dict[str, Any]) -> None
 
 async def _set_serial(fleet: Fleet, meter: Meter, args: dict[str, Any]) -> None:
     meter.serial = int(args["serial"])
-    meter.changed()
+    if isinstance(meter, Meter):
+        meter.changed()
 
 
 async def _set_attempts(fleet: Fleet, meter: Meter, args: dict[str, Any]) -> None:
@@ -111,6 +116,18 @@ ACTIONS: dict[str, Action] = {
     "end_sessions": _end_sessions,
     "foreign_write": _write,
 }
+
+
+COMMON = ("power_cycle", "power_off", "power_on", "set_address", "set_serial", "set_latency")
+
+
+def _known(meter: Meter | Mcs301) -> dict[str, Action]:
+    """What can happen to this kind of meter."""
+    if isinstance(meter, Meter):
+        return ACTIONS
+    from metersim.mcs301.actions import ACTIONS as MORE
+
+    return {**{name: ACTIONS[name] for name in COMMON}, **MORE}
 
 
 class Control:
@@ -150,7 +167,7 @@ class Control:
         if self._runner:
             await self._runner.cleanup()
 
-    def _find(self, request: web.Request) -> Meter:
+    def _find(self, request: web.Request) -> Meter | Mcs301:
         name = request.match_info["name"]
         if name not in self._fleet.meters:
             raise web.HTTPNotFound(text=f"no meter '{name}'")
@@ -168,7 +185,10 @@ class Control:
     async def _certificate(self, request: web.Request) -> web.Response:
         from metersim.certs import now_shown  # heavy import; bulk fleets do without
 
-        certificate = now_shown(self._find(request))
+        meter = self._find(request)
+        if not isinstance(meter, Meter):
+            raise Bad("this meter has no certificate")
+        certificate = now_shown(meter)
         return web.json_response({"fingerprint": certificate.fingerprint, "pem": certificate.pem.decode()})
 
     async def _events(self, request: web.Request) -> web.Response:
@@ -183,16 +203,18 @@ class Control:
 
     async def _faults(self, request: web.Request) -> web.Response:
         meter = self._find(request)
-        meter.set_faults(faults.normalise(await _body(request), f"meter {meter.name}"))
+        wanted = await _body(request)
+        meter.set_faults(faults.normalise(wanted, f"meter {meter.name}") if isinstance(meter, Meter) else meter.check_faults(wanted))
         await meter.refresh()
         return web.json_response(meter.summary())
 
     async def _action(self, request: web.Request) -> web.Response:
         meter = self._find(request)
         args = await _body(request)
-        action = ACTIONS.get(args.get("action", ""))
+        known = _known(meter)
+        action = known.get(args.get("action", ""))
         if action is None:
-            raise Bad(f"unknown action '{args.get('action')}' (known: {', '.join(ACTIONS)})")
+            raise Bad(f"unknown action '{args.get('action')}' (known: {', '.join(known)})")
         try:
             await action(self._fleet, meter, args)
         except KeyError as exc:

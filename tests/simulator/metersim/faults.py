@@ -47,21 +47,22 @@ CATALOGUE: dict[str, dict[str, tuple[Any, Any]]] = {
 }
 
 
-def normalise(raw: Any, where: str) -> dict[str, Fault]:
+def normalise(raw: Any, where: str, catalogue: dict[str, dict[str, tuple[Any, Any]]] | None = None) -> dict[str, Fault]:
     """Faults as ``{id: {option: value}}`` with defaults; ValueError in one line."""
+    catalogue = catalogue or CATALOGUE
     if raw in (None, []):
         return {}
     if isinstance(raw, list):
         raw = dict.fromkeys(raw)
     if not isinstance(raw, dict):
         raise ValueError(f"{where}: faults must be a mapping such as {{F-14: {{silence: 200}}}}")
-    return {ident: _one(str(ident), given, where) for ident, given in raw.items()}
+    return {ident: _one(str(ident), given, where, catalogue) for ident, given in raw.items()}
 
 
-def _one(ident: str, given: Any, where: str) -> Fault:
-    if ident not in CATALOGUE:
-        raise ValueError(f"{where}: unknown fault '{ident}' (known: {', '.join(CATALOGUE)})")
-    options = CATALOGUE[ident]
+def _one(ident: str, given: Any, where: str, catalogue: dict[str, dict[str, tuple[Any, Any]]]) -> Fault:
+    if ident not in catalogue:
+        raise ValueError(f"{where}: unknown fault '{ident}' (known: {', '.join(catalogue)})")
+    options = catalogue[ident]
     if given in (None, True):
         given = {}
     if not isinstance(given, dict):
@@ -88,9 +89,16 @@ def _value(value: Any, kind: Any, where: str) -> Any:
         return float(value)
     if kind is int and isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    if kind in (str, list) and isinstance(value, kind):
+    if kind in (str, list, bool) and isinstance(value, kind):
         return value
-    words = {float: "a number from 0", int | float: "a number of seconds", int: "a whole number", str: "text", list: "a list"}
+    words = {
+        float: "a number from 0",
+        int | float: "a number of seconds",
+        int: "a whole number",
+        str: "text",
+        list: "a list",
+        bool: "true or false",
+    }
     raise ValueError(f"{where} must be {words[kind]}, not '{value}'")
 
 

@@ -7,13 +7,17 @@ from __future__ import annotations
 import contextlib
 import resource
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metersim.clock import FleetClock
 from metersim.journal import Journal
+from metersim.mcs301.spec import DlmsSpec
 from metersim.meter import Meter
 from metersim.modbus import ModbusService
 from metersim.spec import FleetSpec, StartError
+
+if TYPE_CHECKING:
+    from metersim.mcs301.meter import Mcs301
 
 
 class Fleet:
@@ -24,9 +28,15 @@ class Fleet:
         self.state = state
         self.clock = FleetClock(spec.clock_factor)
         self.journal = Journal(self.clock)
-        self.meters: dict[str, Meter] = {}
+        self.meters: dict[str, Meter | Mcs301] = {}
         for meter_spec in spec.meters:
-            self.meters[meter_spec.name] = Meter(meter_spec, self.clock, self.journal, spec.ports, state / "meters")
+            place = (self.clock, self.journal, spec.ports, state / "meters")
+            if isinstance(meter_spec, DlmsSpec):
+                from metersim.mcs301.meter import Mcs301  # ciphers; fleets without such a meter do without
+
+                self.meters[meter_spec.name] = Mcs301(meter_spec, *place)
+            else:
+                self.meters[meter_spec.name] = Meter(meter_spec, *place)
         self._hub: Any = None
 
     async def start(self) -> None:
@@ -45,9 +55,11 @@ class Fleet:
                 await self.stop()
                 raise StartError(f"meter {meter.name}: cannot listen on {exc.strerror or exc}") from exc
 
-    def _equip(self, meter: Meter) -> None:
+    def _equip(self, meter: Meter | Mcs301) -> None:
         """Give a meter the services its file entry asks for."""
         meter.fleet = self
+        if not isinstance(meter, Meter):
+            return
         wanted = meter.spec.services
         if "modbus" in wanted:
             meter.services["modbus"] = ModbusService(meter)
@@ -70,7 +82,7 @@ class Fleet:
         if self._hub:
             self._hub.stop()
 
-    async def move(self, meter: Meter, address: str) -> None:
+    async def move(self, meter: Meter | Mcs301, address: str) -> None:
         """Give a running meter another address."""
         old, meter.address = meter.address, address
         meter.record("address_changed", old=old, new=address)

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from metersim import tables
 from metersim.fleet import Fleet
 from metersim.meter import Meter
+
+if TYPE_CHECKING:
+    from metersim.mcs301.meter import Mcs301
 
 
 def build(fleet: Fleet) -> dict[str, Any]:
@@ -23,7 +26,7 @@ def build(fleet: Fleet) -> dict[str, Any]:
     }
     if fleet.spec.clock_factor != 1:
         group_vars["metering_timing"] = {"clock_factor": fleet.spec.clock_factor}
-    hosts = {meter.name: _host(fleet, meter) for meter in fleet.meters.values()}
+    hosts = {meter.name: _host(fleet, meter) if isinstance(meter, Meter) else _dlms_host(meter) for meter in fleet.meters.values()}
     return {"meters": {"hosts": hosts, "vars": group_vars}}
 
 
@@ -42,6 +45,30 @@ def _host(fleet: Fleet, meter: Meter) -> dict[str, Any]:
     old, new = (fleet.spec.profiles[meter.surface.name + tail] for tail in ("", "_new"))
     host["metering_profile"] = old if meter.generation == tables.LEGACY else new
     host["metering_web_profile"] = new
+    host.update(meter.spec.vars)
+    return host
+
+
+def _dlms_host(meter: Mcs301) -> dict[str, Any]:
+    words: dict[str, Any] = {
+        "client": 1,
+        "server": 1,
+        "authentication": "hls_gmac",
+        "protection": "authenticated_encrypted",
+        "security_suite": 0,
+        "system_title": meter.spec.dlms.client_title,
+        **meter.spec.dlms.access,
+    }
+    keys = {name: key.hex() for name, key in meter.security.keys.items()}
+    host: dict[str, Any] = {
+        "ansible_host": meter.address,
+        "metering_family": "mcs301",
+        "metering_ports": {"dlms": meter.own_port("dlms")},
+        "metering_dlms": {key: value for key, value in words.items() if value is not None},
+        "metering_dlms_keys": {**keys, "lls": meter.secrets[words["client"] if words["client"] in meter.secrets else 1].decode()},
+    }
+    if meter.spec.attest:
+        host["metering_attest"] = dict(meter.spec.attest)
     host.update(meter.spec.vars)
     return host
 

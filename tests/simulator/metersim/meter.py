@@ -5,17 +5,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from metersim import faults, registers, tables
 from metersim.clock import FleetClock
-from metersim.journal import Event, Journal
+from metersim.device import Device
+from metersim.journal import Journal
 from metersim.sessions import Sessions
 from metersim.spec import USUAL_PORTS, MeterSpec
 from metersim.surfaces import NEW_SURFACES, SURFACES, Surface
@@ -24,16 +23,6 @@ DEFAULT_ACCOUNTS = {
     "web_master": {"user": "user1", "password": "pass1"},
     "product_master": {"user": "user2", "password": "pass2"},
 }
-
-
-class Service(Protocol):
-    """A protocol front of a meter."""
-
-    async def start(self, address: str, port: int) -> None:
-        """Open the port. OSError when it is taken."""
-
-    async def stop(self) -> None:
-        """Close the port and drop every connection at once."""
 
 
 @dataclass
@@ -69,17 +58,12 @@ class Image:
     sha256: str
 
 
-class Meter:
+class Meter(Device):
     """A meter with its registers, accounts, files, faults and services."""
 
     def __init__(self, spec: MeterSpec, clock: FleetClock, journal: Journal, ports: dict[str, int], folder: Path) -> None:
+        super().__init__(spec.name, spec.address, clock, journal, ports, folder)
         self.spec = spec
-        self.name = spec.name
-        self.clock = clock
-        self.journal = journal
-        self.ports = ports
-        self.folder = folder / spec.name
-        self.address = spec.address
         self.model = spec.model
         self.label = spec.label or spec.name
         self.model_text = spec.model_text or spec.model
@@ -109,18 +93,11 @@ class Meter:
         self.sessions = Sessions(self)
         self.image_file: Image | None = None
         self.ticket: tuple[str, float] = ("", 0.0)
-        self.state = "idle"
         self.job = Job(message=self.surface.texts["none"])
         self.logins = {"ftp": {"ok": 0, "failed": 0}, "http": {"ok": 0, "failed": 0}}
-        self.connections = 0
         self.semaphore_until = -1.0
-        self.faults: dict[str, faults.Fault] = {}
-        self._used: dict[str, int] = {}
         self._image: dict[int, int] | None = None
-        self.services: dict[str, Service] = {}
-        self.fleet: Any = None
         self.upgrade_task: asyncio.Task[Any] | None = None
-        self.tasks: set[asyncio.Task[Any]] = set()
         self.set_faults(spec.faults)
 
     # -- facts -------------------------------------------------------------
@@ -204,10 +181,6 @@ class Meter:
         """Something the registers show has changed."""
         self._image = None
 
-    def record(self, kind: str, **fields: Any) -> Event:
-        """Put an event into the journal."""
-        return self.journal.add(self.name, kind, **fields)
-
     def summary(self) -> dict[str, Any]:
         """What the control endpoint lists."""
         return {
@@ -249,17 +222,6 @@ class Meter:
         self.lock_when("now")
         self.changed()
 
-    def take(self, ident: str) -> faults.Fault | None:
-        """The fault if it strikes now; counts down its ``times``."""
-        fault = self.faults.get(ident)
-        if fault is None:
-            return None
-        used = self._used.get(ident, 0)
-        if fault.get("times") and used >= fault["times"]:
-            return None
-        self._used[ident] = used + 1
-        return fault
-
     def lock_when(self, moment: str) -> None:
         """F-12: somebody enables the MID/MIR lock on the display at this moment."""
         fault = self.faults.get("F-12")
@@ -300,22 +262,6 @@ class Meter:
             return self.web_ports[service]
         return self.ports[service]
 
-    async def open(self) -> None:
-        """Open all ports. Raises OSError naming the address."""
-        for name, service in self.services.items():
-            if self.wants(name):
-                try:
-                    await service.start(self.address, self.port(name))
-                except OSError as exc:
-                    why = os.strerror(exc.errno) if exc.errno else str(exc)
-                    raise OSError(exc.errno, f"{self.address}:{self.port(name)} ({name}): {why}") from exc
-
-    async def close(self) -> None:
-        """Close all ports and drop all connections: real silence."""
-        for service in self.services.values():
-            await service.stop()
-        self.connections = 0
-
     async def refresh(self) -> None:
         """Open, close or move ports after a setting or a fault has changed."""
         if self.state in ("silent", "dead"):
@@ -325,24 +271,6 @@ class Meter:
                 await service.stop()
             elif name != "modbus":
                 await service.start(self.address, self.port(name))
-
-    async def shutdown(self) -> None:
-        """End of the simulation."""
-        for task in list(self.tasks):
-            task.cancel()
-        await self.close()
-
-    def spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
-        """Run something in the background and keep hold of it."""
-        task = asyncio.get_running_loop().create_task(work())
-        self.tasks.add(task)
-        task.add_done_callback(self._finished)
-        return task
-
-    def _finished(self, task: asyncio.Task[Any]) -> None:
-        self.tasks.discard(task)
-        if not task.cancelled() and task.exception():
-            self.record("simulator_error", text=repr(task.exception()))
 
     # -- restarts ----------------------------------------------------------
 
@@ -377,17 +305,6 @@ class Meter:
         await self.go_silent()
         await self.clock.sleep(seconds)
         await self.come_back("power")
-
-    async def drop_link(self, seconds: float) -> None:
-        """The cable is out for a while; the meter itself keeps running."""
-        before = self.state
-        self.state = "silent"
-        self.record("link_down")
-        await self.close()
-        await self.clock.sleep(seconds)
-        self.state = before
-        await self.open()
-        self.record("link_up")
 
     async def renew_lease(self) -> None:
         """F-13: with DHCP a restart may bring another address."""

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from metersim import faults, tables
+from metersim.mcs301 import spec as mcs301
 from metersim.surfaces import NEW_SURFACES, SURFACES
 
 
@@ -27,7 +28,8 @@ class StartError(RuntimeError):
 
 
 SERVICES = ("modbus", "ftp", "http")
-PORTS = (*SERVICES, "https")
+PORTS = (*SERVICES, "https", "dlms")
+DLMS_PORT = 4059
 USUAL_PORTS = {"http": 80, "https": 443}
 FLEET_KEYS = (
     "name", "clock_factor", "first_address", "ports", "surface", "services", "control", "profiles", "log_reads", "defaults", "meters",
@@ -93,14 +95,14 @@ class FleetSpec:
     ports: dict[str, int]
     control_port: int
     profiles: dict[str, str]
-    meters: list[MeterSpec]
+    meters: list[MeterSpec | mcs301.DlmsSpec]
 
 
 def default_ports() -> dict[str, int]:
     """The real ports for root, high ones for everybody else."""
     if os.geteuid() == 0:
-        return {"modbus": 502, "ftp": 21, "http": 80, "https": 443}
-    return {"modbus": 1502, "ftp": 2121, "http": 8080, "https": 8443}
+        return {"modbus": 502, "ftp": 21, "http": 80, "https": 443, "dlms": DLMS_PORT}
+    return {"modbus": 1502, "ftp": 2121, "http": 8080, "https": 8443, "dlms": DLMS_PORT}
 
 
 def load(source: str | Path | dict[str, Any]) -> FleetSpec:
@@ -135,10 +137,14 @@ def parse(raw: Any) -> FleetSpec:
     entries = raw.get("meters")
     if not isinstance(entries, list) or not entries:
         raise SpecError("'meters' must be a list with at least one meter")
+    _known(defaults, (*METER_KEYS, *mcs301.METER_KEYS), "defaults")
     meters = [meter for entry in entries for meter in _expand(entry, defaults)]
     _give_addresses(meters, str(raw.get("first_address", "127.20.0.1")))
     _give_serials(meters, name)
     _unique(meters)
+    for meter in meters:
+        if isinstance(meter, mcs301.DlmsSpec):
+            meter.fleet = name
     return FleetSpec(name, float(factor), _ports(raw), _control_port(raw), _profiles(raw), meters)
 
 
@@ -184,13 +190,27 @@ def _profiles(raw: dict[str, Any]) -> dict[str, str]:
 METER_KEYS = tuple(MeterSpec.__dataclass_fields__)
 
 
-def _expand(entry: Any, defaults: dict[str, Any]) -> list[MeterSpec]:
+AnySpec = MeterSpec | mcs301.DlmsSpec
+
+
+def _with_defaults(entry: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """What a family does not have is no default for it; ``dlms`` is merged."""
+    keys = mcs301.METER_KEYS if entry.get("model", defaults.get("model")) == mcs301.MODEL else METER_KEYS
+    merged = {**{key: value for key, value in defaults.items() if key in keys}, **entry}
+    both = (defaults.get("dlms"), entry.get("dlms"))
+    if "dlms" in keys and all(isinstance(item, dict) for item in both):
+        merged["dlms"] = {**both[0], **both[1]}
+    return merged
+
+
+def _expand(entry: Any, defaults: dict[str, Any]) -> list[AnySpec]:
     if not isinstance(entry, dict):
         raise SpecError(f"each meter must be a mapping, not '{entry}'")
+    entry = _with_defaults(entry, defaults)
     name = str(entry.get("name", ""))
     match = re.fullmatch(r"([A-Za-z0-9_.-]*)\[(\d+):(\d+)\]([A-Za-z0-9_.-]*)", name)
     if not match:
-        return [_meter({**defaults, **entry}, name)]
+        return [_meter(entry, name)]
     first, last = int(match[2]), int(match[3])
     if last < first:
         raise SpecError(f"meter '{name}': the range must go upwards")
@@ -198,20 +218,25 @@ def _expand(entry: Any, defaults: dict[str, Any]) -> list[MeterSpec]:
         if key in entry and last > first:
             raise SpecError(f"meter '{name}': '{key}' cannot be given for a range")
     names = [f"{match[1]}{number:0{len(match[2])}d}{match[4]}" for number in range(first, last + 1)]
-    return [_meter({**defaults, **entry, "name": item}, item) for item in names]
+    return [_meter({**entry, "name": item}, item) for item in names]
 
 
-def _meter(raw: dict[str, Any], name: str) -> MeterSpec:
+def _meter(raw: dict[str, Any], name: str) -> AnySpec:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise SpecError(f"meter name '{name}' is missing or has characters other than letters, digits, '_', '.', '-'")
     where = f"meter {name}"
+    if raw.get("model") == mcs301.MODEL:
+        _known(raw, mcs301.METER_KEYS, where)
+        checked = mcs301.read(raw, name, SpecError)
+        _address(vars(checked), where)
+        return checked
     _known(raw, METER_KEYS, where)
     for key in ("model", "firmware"):
         if key not in raw:
             raise SpecError(f"{where}: '{key}' is missing")
     values = dict(raw)
     if values["model"] not in tables.MODELS:
-        raise SpecError(f"{where}: unknown model '{values['model']}' (known: {', '.join(tables.MODELS)})")
+        raise SpecError(f"{where}: unknown model '{values['model']}' (known: {', '.join((*tables.MODELS, mcs301.MODEL))})")
     for key in ("firmware", "previous_firmware"):
         if values.get(key) is not None:
             try:
@@ -254,6 +279,10 @@ def _words(values: dict[str, Any], where: str) -> None:
     for key in ("custom_files", "attest", "vars"):
         if not isinstance(values.get(key, {}), dict):
             raise SpecError(f"{where}: {key} must be a mapping")
+    _address(values, where)
+
+
+def _address(values: dict[str, Any], where: str) -> None:
     if values.get("address"):
         try:
             values["address"] = str(ipaddress.IPv4Address(values["address"]))
@@ -309,7 +338,7 @@ def _accounts(values: dict[str, Any], where: str) -> dict[str, dict[str, str]]:
     return {role: {key: str(text) for key, text in account.items()} for role, account in given.items()}
 
 
-def _give_addresses(meters: list[MeterSpec], first: str) -> None:
+def _give_addresses(meters: list[AnySpec], first: str) -> None:
     try:
         number = int(ipaddress.IPv4Address(first))
     except ValueError as exc:
@@ -323,7 +352,7 @@ def _give_addresses(meters: list[MeterSpec], first: str) -> None:
             number += 1
 
 
-def _give_serials(meters: list[MeterSpec], fleet: str) -> None:
+def _give_serials(meters: list[AnySpec], fleet: str) -> None:
     base = 10_000_000 + zlib.crc32(fleet.encode()) % 8000 * 10_000
     taken = {meter.serial for meter in meters if meter.serial}
     for index, meter in enumerate(meters):
@@ -335,7 +364,7 @@ def _give_serials(meters: list[MeterSpec], fleet: str) -> None:
             candidate += len(meters)
 
 
-def _unique(meters: list[MeterSpec]) -> None:
+def _unique(meters: list[AnySpec]) -> None:
     for key in ("name", "address", "serial"):
         seen: set[Any] = set()
         for meter in meters:

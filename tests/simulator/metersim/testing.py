@@ -35,7 +35,7 @@ def address_block(size: int = 250) -> str:
     Chosen at random and tried, so that parallel test workers do not collide.
     """
     rng = random.Random(f"{os.getpid()}-{time.time_ns()}")
-    ports = (502, 21, 80, 443) if os.geteuid() == 0 else (1502, 2121, 8080, 8443)
+    ports = (502, 21, 80, 443, 4059) if os.geteuid() == 0 else (1502, 2121, 8080, 8443, 4059)
     for dummy in range(200):
         first = f"127.{rng.randint(32, 247)}.{rng.randint(0, 255 - size // 254)}"
         if all(_free(f"{first}.{last}", port) for last in (1, 2, 9) for port in ports):
