@@ -30,7 +30,8 @@ DIGEST = 32
 SUFFIX = ".sedp"
 # Plays the vendor's signing key. Everybody may know it: these packages are fiction.
 VENDOR_KEY = b"metersim plays the vendor"
-METHODS = ("ftp", "web", "tool")
+METHODS = ("ftp", "web", "tool", "dlms")
+DLMS_MODEL = "MCS301"
 CHUNK = 1024 * 1024
 
 
@@ -195,8 +196,9 @@ def write(
     corrupt: str = "",
     methods: tuple[str, ...] = ("ftp",),
     tool: str = "3.8",
+    dlms: dict[str, Any] | None = None,
 ) -> Path:
-    """Make packages and put them into ``folder/firmware.yml``, keeping what is there."""
+    """Make packages and put them into ``folder/firmware.yml``, keeping what is there. ``dlms``: component, build, stated."""
     manifest = folder / "firmware.yml"
     entries: list[dict[str, Any]] = []
     if manifest.exists():
@@ -205,16 +207,11 @@ def write(
             raise PackageError(f"{manifest} exists and is not a manifest")
         entries = loaded["packages"]
     for model, version in wanted:
-        if model not in tables.MODELS:
-            raise PackageError(f"unknown model '{model}' (known: {', '.join(tables.MODELS)})")
-        try:
-            tables.parse_version(version)
-        except ValueError as exc:
-            raise PackageError(str(exc)) from exc
+        _check(model, version, methods, corrupt)
         for method in methods:
-            if method == "ftp" and corrupt == "unsigned":
-                raise PackageError("only a package for web or tool can be unsigned")
-            if method == "ftp":
+            if method == "dlms":
+                entry = _image(folder, version, size, corrupt, dlms or {})
+            elif method == "ftp":
                 entry = make(folder, model, version, size, corrupt)
             else:
                 entry = make_signed(folder, model, version, method, size, corrupt, tool)
@@ -224,6 +221,35 @@ def write(
     return manifest
 
 
+def _check(model: str, version: str, methods: tuple[str, ...], corrupt: str) -> None:
+    """What cannot be made. Raises PackageError."""
+    if model == DLMS_MODEL:
+        if methods != ("dlms",):
+            raise PackageError(f"a {model} takes images by method dlms only")
+        return
+    if model not in tables.MODELS:
+        raise PackageError(f"unknown model '{model}' (known: {', '.join((*tables.MODELS, DLMS_MODEL))})")
+    try:
+        tables.parse_version(version)
+    except ValueError as exc:
+        raise PackageError(str(exc)) from exc
+    if "dlms" in methods:
+        raise PackageError(f"a {model} takes no images by method dlms")
+    if "ftp" in methods and corrupt == "unsigned":
+        raise PackageError("only a package for web or tool can be unsigned")
+    if corrupt not in ("", "flip", "truncate", "unsigned"):
+        raise PackageError(f"--corrupt {corrupt} is for images of method dlms only")
+
+
+def _image(folder: Path, version: str, size: int, corrupt: str, options: dict[str, Any]) -> dict[str, Any]:
+    from metersim.mcs301 import package  # ciphers; the other methods do without
+
+    try:
+        return package.make(folder, version, size=size, corrupt=corrupt, **options)
+    except ValueError as exc:
+        raise PackageError(str(exc)) from exc
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``metersim packages``."""
     parser.add_argument("folder", type=Path)
@@ -231,10 +257,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", action="append", required=True, dest="versions", metavar="VERSION")
     parser.add_argument("--size", type=int, default=200_000, help="bytes of the archive (default 200000)")
     parser.add_argument(
-        "--corrupt", choices=("flip", "truncate", "unsigned"), default="", help="a spoiled file that only the meter notices"
+        "--corrupt",
+        choices=("flip", "truncate", "unsigned", "wrong_curve", "wrong_key", "model"),
+        default="",
+        help="a spoiled file that only the meter notices (the last three: dlms)",
     )
     parser.add_argument(
-        "--method", action="append", choices=METHODS, help="ftp (default), web or tool; may be repeated, web and tool share a file"
+        "--method", action="append", choices=METHODS, help="ftp (default), web, tool or dlms; may be repeated, web and tool share a file"
+    )
+    parser.add_argument("--component", type=int, choices=range(10), default=1, help="dlms: which part of the firmware, B (default 1)")
+    parser.add_argument("--build", default="", help="dlms: another binary with the same identifier")
+    parser.add_argument(
+        "--signature",
+        choices=("detached", "raw", "embedded_opaque", "none", "wrong_key", "wrong_curve", "missing"),
+        default="detached",
+        help="dlms: what the manifest says and the .sig file holds (default detached)",
     )
     parser.add_argument("--tool-version", default="3.8", help="version of the vendor's tool that belongs to the package (default 3.8)")
     parser.set_defaults(run=_run)
@@ -249,5 +286,6 @@ def _run(args: argparse.Namespace) -> int:
     if len(models) != len(versions):
         raise PackageError("give one --version for all models or one for each --model")
     methods = tuple(args.method or ("ftp",))
-    print(write(args.folder, list(zip(models, versions, strict=True)), args.size, args.corrupt, methods, args.tool_version))
+    dlms = {"component": args.component, "build": args.build, "stated": args.signature}
+    print(write(args.folder, list(zip(models, versions, strict=True)), args.size, args.corrupt, methods, args.tool_version, dlms))
     return 0
