@@ -12,15 +12,12 @@ from typing import Any
 from ..base.errors import InputError
 from ..base.target import Dlms, DlmsKeys
 from ..catalogue import accept, constants
+from ..catalogue.published_keys import is_published_key
+from ..meters.cosem import POLICIES
 from .rotation import ORDER
 
-#: Words of a security policy as bits: authenticated 1, encrypted 2 (class 64 version 0 counts just so).
-POLICIES = {"authenticated": 1, "encrypted": 2, "authenticated_encrypted": 3}
-#: Version 1 has a bit for each direction: requests 0x04 and 0x08, responses 0x20 and 0x40.
-_BITS_V1 = {1: 0x24, 2: 0x48, 3: 0x6C}
-#: Keys that stand in public documents and examples.
-PUBLISHED = (bytes(range(16)), bytes(range(0xD0, 0xE0)), bytes(16), b"\xff" * 16)
-
+#: What may be asked for: a policy is never weakened, so ``none`` is not among them.
+POLICY_WORDS = tuple(word for word in POLICIES if word != "none")
 UPDATE_SECRET = ("always", "on_create")
 CLOCK = ("report", "set")
 
@@ -35,9 +32,10 @@ class LlsSecret:
 
 @dataclass(frozen=True)
 class Desired:
-    """The wanted state. What is None is looked at and reported, not changed."""
+    """The wanted state. What is None is looked at and reported, not changed; without ``managed`` nothing is."""
 
     policy: str | None = None
+    managed: bool = True
     lls: LlsSecret | None = None
     update_secret: str = "always"
     new_keys: DlmsKeys = field(default_factory=DlmsKeys)
@@ -55,23 +53,12 @@ class Desired:
         return any(getattr(self.new_keys, name) is not None for name in ORDER)
 
 
-def policy_value(version: int, word: str) -> int:
-    """The number of a policy in class 64 of this version (wire-dlms 4.1)."""
-    bits = POLICIES[word]
-    return bits if version == 0 else _BITS_V1[bits]
-
-
-def policy_word(version: int, value: int) -> str:
-    """What a policy asks for in both directions, as a word; ``none`` where that is nothing."""
-    covered = [word for word in POLICIES if policy_value(version, word) & ~value == 0]
-    return max(covered, key=lambda word: POLICIES[word], default="none")
-
-
-def desired_from(params: Mapping[str, Any], dlms: Dlms) -> Desired:
-    """The wanted state. Raises InputError, with the rule that a value breaks."""
+def desired_from(params: Mapping[str, Any], dlms: Dlms, managed: bool = True) -> Desired:
+    """The wanted state, to be reached or only to be compared with. Raises InputError, with the rule that a value breaks."""
     keys = _new_keys(params.get("new_keys"), dlms)
     return Desired(
-        policy=_policy(params.get("policy"), dlms),
+        policy=_policy(params.get("policy"), dlms, managed),
+        managed=managed,
         lls=_lls(params.get("lls_secret"), dlms),
         update_secret=_choice("update_secret", params.get("update_secret") or "always", UPDATE_SECRET),
         new_keys=keys,
@@ -100,13 +87,13 @@ def _number(params: Mapping[str, Any], option: str, default: int, low: int, high
     return float(value)
 
 
-def _policy(word: Any, dlms: Dlms) -> str | None:
+def _policy(word: Any, dlms: Dlms, managed: bool) -> str | None:
     """A policy is only set from an association that meets it, since it cannot be taken back (wire-dlms 4.3)."""
     if word is None:
         return None
-    if word not in POLICIES:
-        raise InputError("policy", word, f"one of {', '.join(POLICIES)}; a policy is never weakened", "design 4.3")
-    if dlms.authentication != "hls_gmac" or dlms.protection != "authenticated_encrypted":
+    if word not in POLICY_WORDS:
+        raise InputError("policy", word, f"one of {', '.join(POLICY_WORDS)}; a policy is never weakened", "design 4.3")
+    if managed and (dlms.authentication != "hls_gmac" or dlms.protection != "authenticated_encrypted"):
         accepted = "dlms.authentication hls_gmac and dlms.protection authenticated_encrypted beside it: else nobody may get in afterwards"
         raise InputError("policy", word, accepted, "design 4.3")
     return str(word)
@@ -158,7 +145,7 @@ def _new_keys(given: Any, dlms: Dlms) -> DlmsKeys:
     if dlms.keys.kek is None:
         raise InputError("dlms_keys.kek", None, "the present master key: new keys are wrapped under it", "design 4.3", secret=True)
     for name, key in keys.items():
-        if key in PUBLISHED:
+        if is_published_key(key):
             raise InputError(f"new_keys.{name}", None, "a random key; this one stands in public documents", "F-27", secret=True)
         others = {**{other: getattr(dlms.keys, other) for other in ORDER}, **keys}
         double = [other for other in ORDER if other != name and others[other] == key]

@@ -27,10 +27,15 @@ WORKS, REFUSED, SILENT, LOST = "works", "refused", "silent", "lost"
 
 @dataclass(frozen=True)
 class Prove:
-    """Open a new association with these keys. Answers: works, refused, silent (nobody answered at all)."""
+    """Open a new association with these keys. Answers: works, refused, silent (nobody answered at all).
+
+    ``deliberate``: it is expected to fail where something is to be done. ``fresh``: the encryption key may have come into the
+    meter just now, and its invocation counter with it have begun anew.
+    """
 
     keys: DlmsKeys
     deliberate: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,7 @@ def locate(now: Situation) -> Generator[Step, str, Verdict]:
     tries = candidates(now)
     for number, keys in enumerate(tries):
         deliberate = number == 0 and len(tries) > 1 and not now.pending and not _proven(now)
-        answer = yield Prove(keys, deliberate)
+        answer = yield Prove(keys, deliberate, fresh="guek" in now.pending)
         if answer == SILENT:
             return Verdict("transport_failed", "the meter does not answer, so no keys were proven", now.current, located=False)
         if answer == WORKS:
@@ -175,7 +180,9 @@ def rotate(now: Situation, keys: DlmsKeys) -> Generator[Step, str, Verdict]:
     states: dict[str, str] = {}
     kek = yield from _kek_in_use(now, keys)
     if kek is None:
-        return Verdict("key_state_unknown", "neither the new master key nor the one before it could be proven", keys, {"kek": "unknown"})
+        sure = "kek" not in now.pending
+        text = "the meter takes neither the new master key nor the present one" + ("; nothing was changed" if sure else "")
+        return Verdict("key_refused" if sure else "key_state_unknown", text, keys, {"kek": "refused" if sure else "unknown"})
     for name in PROVABLE:
         wanted = getattr(now.new, name)
         if wanted is None or wanted == getattr(keys, name):
@@ -219,7 +226,7 @@ def _change_provable(name: str, wanted: bytes, keys: DlmsKeys, kek: bytes) -> Ge
         return "key_refused", keys
     after = replace(keys, **{name: wanted})
     for tried, outcome in ((after, "active"), (keys, "refused")):
-        answer = yield Prove(tried)
+        answer = yield Prove(tried, fresh=name == "guek")
         if answer == WORKS:
             yield End(name, outcome, getattr(tried, name))
             return ("" if tried is after else "key_not_taken"), tried

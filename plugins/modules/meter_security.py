@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: meter_security
+short_description: Bring the security of a DLMS/COSEM meter to a wanted state
+version_added: 0.3.0
+author:
+  - The gridops.metering authors (@gridops)
+description:
+  - For meters of family V(mcs301). Sets the security policy, the low-level password of a client and the symmetric keys of HLS, closes image
+    transfer, and sets the clock, each only where an option asks for it. Everything else is looked at and reported.
+  - Nothing is changed before everything was read and judged. Settings come first, then the keys, and the policy last.
+  - Keys are changed one by one in the order GAK, GUEK, GBEK, KEK. Each is written into the records as on its way, sent wrapped under the present
+    KEK, and proven by a new association before the next one. An interrupted run is gone on with by the next one. At every moment the meter has,
+    of each key, the old one or the new one, so both must be kept until the task has ended well.
+  - Whether the keys are the wanted ones is told by the records, or by one association with the wanted keys, which fails where there is something
+    to change. A low-level password is never tried out, because that sends it in clear.
+  - Other families are refused before any contact. What their webpages and tools offer comes with a later release.
+requirements:
+  - cryptography, on the control node
+options:
+  policy:
+    description:
+      - The least that every request and every answer must have. It is only ever strengthened; a meter that asks for more is left as it is.
+      - It cannot be taken back over the network, so O(accept) must have C(irreversible).
+      - It is written last, from an association that is itself authenticated and encrypted, and read back over a new one.
+    type: str
+    choices: [authenticated, encrypted, authenticated_encrypted]
+  lls_secret:
+    description:
+      - The low-level password of one client. It is written inside the ciphered association, and never read or tried out.
+    type: dict
+    suboptions:
+      client:
+        description: Number of the client whose password it is. It need not be the client of O(dlms).
+        type: int
+        required: true
+      value:
+        description: The password as text, or its octets as C(hex:) and hexadecimal digits; 8 to 64 octets.
+        type: str
+        required: true
+  update_secret:
+    description:
+      - V(always) writes O(lls_secret) unless the records know that it is the one that was written last.
+      - V(on_create) writes it only where the records know of none, and needs O(marks_key).
+    type: str
+    choices: [always, on_create]
+    default: always
+  marks_key:
+    description:
+      - A key from your vault, 16 characters or more. With it the records keep a mark (HMAC) of the password, by which the next run knows whether
+        it is still the wanted one. Without it no mark of a password is kept, and V(always) writes it in every run.
+    type: str
+  new_keys:
+    description:
+      - Keys that the meter shall have, any of C(guek), C(gak), C(gbek) and C(kek), as 32 hexadecimal digits each. O(dlms_keys) has the present ones
+        and must have C(kek).
+      - Keep them in your vault before the task runs. A published key, or one that is used twice, is refused.
+      - C(kek) can be changed where the security setup is of version 1.
+    type: dict
+  probe:
+    description:
+      - Whether the wanted keys may be tried where the records do not know which ones the meter has. This is at most one association that is
+        bound to fail; the meter may write it into its log.
+    type: bool
+    default: true
+  image_transfer_enabled:
+    description:
+      - V(false) closes image transfer while no upgrade is under way. An upgrade opens it by itself. V(true) is refused.
+    type: bool
+  clock:
+    description:
+      - Whether a clock outside O(clock_tolerance) is only reported, or set to the control node's time in the meter's own zone.
+    type: str
+    choices: [report, set]
+    default: report
+  check_login:
+    description:
+      - Whether check mode may sign in with O(dlms_keys) although the records do not know that they ever worked.
+    type: bool
+    default: false
+  campaign:
+    description:
+      - Name under which changes are written into the journal.
+    type: str
+    default: adhoc
+extends_documentation_fragment:
+  - gridops.metering.connection
+  - gridops.metering.security
+  - gridops.metering.attributes
+  - gridops.metering.attributes.action_group
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Plans, and changes nothing. Uses only keys which the records know to have worked, unless O(check_login=true), and never probes. A counter
+        of the records is spent with every request, also here.
+  diff_mode:
+    support: full
+    details: Never shows a secret.
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+    details: With O(lls_secret) only where O(marks_key) is given.
+  in_process:
+    description: Runs in the process of the controller, where the records are. It cannot be delegated to another host.
+    support: full
+notes:
+  - A meter refuses some changes until a jumper under its cover is set or a button was pressed, whatever the credentials. A refusal of what the
+    access rights allow ends with the reason C(hardware_gate_suspected).
+  - Do not wrap this task into C(until). A login that failed is never repeated by it, and some meters lock a client after a few of them.
+seealso:
+  - module: gridops.metering.meter_security_info
+  - module: gridops.metering.meter_facts
+"""
+
+EXAMPLES = r"""
+- name: Close image transfer and set the clock where it is wrong
+  gridops.metering.meter_security:
+    image_transfer_enabled: false
+    clock: set
+
+- name: See what a change of all keys would do
+  gridops.metering.meter_security:
+    new_keys: "{{ vault_next_keys[inventory_hostname] }}"
+  check_mode: true
+  diff: true
+
+- name: Change all keys, then ask for authenticated and encrypted messages only
+  gridops.metering.meter_security:
+    dlms_keys: "{{ vault_keys[inventory_hostname] }}"
+    new_keys: "{{ vault_next_keys[inventory_hostname] }}"
+    policy: authenticated_encrypted
+    accept: [irreversible]
+
+- name: Set the password of the reading client
+  gridops.metering.meter_security:
+    lls_secret:
+      client: 2
+      value: "{{ vault_reading_password }}"
+    marks_key: "{{ vault_marks_key }}"
+"""
+
+RETURN = r"""
+outcome:
+  description: V(current), V(changed), V(planned) (check mode), V(blocked) (nothing was changed) or V(failed).
+  returned: always
+  type: str
+reason:
+  description: The reason code, empty when all is well.
+  returned: always
+  type: str
+remedy:
+  description: What to do about the reason.
+  returned: always
+  type: str
+text:
+  description: What was done or found, in one sentence.
+  returned: always
+  type: str
+device_text:
+  description: The meter's own words, where it said something.
+  returned: always
+  type: str
+serial:
+  description: Serial number of the meter.
+  returned: always
+  type: str
+controls:
+  description:
+    - Every point that was judged. C(state) is V(pass), V(fail), V(unknown), V(planned) or V(changed). Neither C(want) nor C(have) ever holds a secret.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Name of the control.
+      type: str
+      sample: policy
+    state:
+      description: How it ended.
+      type: str
+    want:
+      description: What it shall be.
+      type: raw
+    have:
+      description: What it is, or was before the change.
+      type: raw
+    rule:
+      description: The rule it comes from.
+      type: str
+    text:
+      description: One sentence.
+      type: str
+    remedy:
+      description: The options that would change it.
+      type: str
+summary:
+  description: Number of controls by state.
+  returned: always
+  type: dict
+findings:
+  description: Controls that fail or are unknown, with what to do about them.
+  returned: always
+  type: list
+  elements: dict
+prechecks:
+  description: What must be true before the first change.
+  returned: always
+  type: list
+  elements: dict
+keys:
+  description: What became of each new key that was sent, V(changed), V(refused) or V(unknown).
+  returned: when keys were sent
+  type: dict
+rights:
+  description: Objects that the own client and the public client may change, with writable attributes and methods.
+  returned: always
+  type: dict
+associations:
+  description: The meter's associations, with client and mechanism of authentication.
+  returned: always
+  type: list
+  elements: dict
+logins:
+  description: C(refused), the number of associations that the meter refused, and whether one of them was a probe (C(probed)).
+  returned: always
+  type: dict
+unread:
+  description: What could not be read, with the reason.
+  returned: always
+  type: dict
+error:
+  description: What went wrong, with C(class), C(stage), C(reason) and C(remedy).
+  returned: failure
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._front import controller_only
+from ..module_utils._security import SECURITY_SPEC
+
+
+def main() -> None:
+    controller_only(AnsibleModule(argument_spec=SECURITY_SPEC, supports_check_mode=True))
+
+
+if __name__ == "__main__":
+    main()

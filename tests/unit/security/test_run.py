@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""The whole run of meter_security against a scripted meter."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from meterlike import DLMS, NEW, OLD, SERIAL, Book, Killed, Meter, hex_keys, run
+
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import DlmsKeys
+from ansible_collections.gridops.metering.plugins.module_utils._engine.security.dlms import Report
+from ansible_collections.gridops.metering.plugins.module_utils._engine.security.rotation import ORDER
+from ansible_collections.gridops.metering.plugins.module_utils._security import result_of
+
+SECRET = "Canary-lls-secret"
+MARKS_KEY = "Canary-marks-key-0001"
+EVERYTHING: dict[str, Any] = {
+    "policy": "authenticated_encrypted",
+    "lls_secret": {"client": 2, "value": SECRET},
+    "marks_key": MARKS_KEY,
+    "new_keys": hex_keys(NEW),
+    "image_transfer_enabled": False,
+    "clock": "set",
+    "accept": ["irreversible"],
+}
+
+
+def states(report: Report) -> dict[str, str]:
+    return {item.id: item.state for item in report.controls}
+
+
+def test_everything_at_once_in_order_and_then_nothing() -> None:
+    meter, book = Meter(skew=500.0, policy=0x20), Book()
+    report = run(meter, EVERYTHING, book)
+    assert (report.outcome, report.reason, report.changed) == ("changed", "", True), report.text
+    assert set(states(report).values()) == {"changed", "pass"}
+    assert (meter.keys, meter.policy, meter.enabled, meter.skew, meter.lls) == (NEW, 0x6C, False, 0.0, SECRET.encode())
+    assert [item.split()[1] for item in meter.log] == ["18", "8", "15", *["64"] * 6, "64"], "settings, secret, keys, policy last"
+    assert meter.log[-1] == "action 64 1"
+    assert report.failed_logins == 1 and report.probed
+    asked, changed = meter.requests, list(meter.log)
+    again = run(meter, EVERYTHING, book)
+    assert (again.outcome, again.changed, again.failed_logins) == ("current", False, 0)
+    assert set(states(again).values()) == {"pass"}
+    assert meter.log == changed
+    assert meter.requests > asked
+
+
+def test_check_mode_sends_nothing_that_was_not_proven_before() -> None:
+    meter, book = Meter(), Book()
+    report = run(meter, EVERYTHING, book, check=True)
+    assert not meter.opened and not meter.log and not book.marks and not book.entries
+    assert report.outcome == "planned" and not report.changed
+    assert states(report)["policy"] == "unknown" and states(report)["public_client"] == "pass"
+    assert run(meter, {}, book).outcome == "current"  # an ordinary run proves the keys
+    report = run(meter, EVERYTHING, book, check=True)
+    assert report.outcome == "planned" and report.changed
+    assert meter.refused_logins == 0 and not meter.log and not book.pending
+    assert states(report)["policy"] == states(report)["key_kek"] == states(report)["lls_secret"] == "planned"
+
+
+def test_check_mode_with_check_login_uses_the_present_keys_only() -> None:
+    meter = Meter()
+    report = run(meter, EVERYTHING, check=True, check_login=True)
+    assert report.outcome == "planned" and meter.refused_logins == 0 and len(meter.opened) == 1
+    assert not meter.log
+
+
+@pytest.mark.requirement("R-010")
+def test_a_policy_needs_the_word() -> None:
+    meter = Meter()
+    report = run(meter, {**EVERYTHING, "accept": []})
+    assert (report.outcome, report.reason) == ("blocked", "irreversible_not_accepted")
+    assert not meter.log and not report.changed
+
+
+@pytest.mark.requirement("R-086")
+def test_a_meter_that_is_being_upgraded_is_left_alone() -> None:
+    meter = Meter()
+    report = run(meter, EVERYTHING, Book(busy="meter:90000001 is in use by somebody"))
+    assert (report.outcome, report.reason) == ("blocked", "firmware_in_progress")
+    assert not meter.log
+
+
+@pytest.mark.parametrize(
+    ("version", "have", "word", "sent"), [(0, 0, "authenticated", 1), (0, 1, "encrypted", 3), (1, 0x10, "authenticated_encrypted", 0x7C)]
+)
+def test_a_policy_is_read_by_the_version_of_the_class_and_only_strengthened(version: int, have: int, word: str, sent: int) -> None:
+    meter = Meter(version=version, policy=have)
+    report = run(meter, {"policy": word, "accept": ["irreversible"]})
+    assert (report.outcome, meter.policy) == ("changed", sent), report.text
+    assert run(meter, {"policy": word}).outcome == "current"
+
+
+def test_a_stronger_policy_than_asked_for_is_left() -> None:
+    meter = Meter(policy=0x6C)
+    assert run(meter, {"policy": "authenticated"}).outcome == "current"
+    assert not meter.log
+
+
+def test_version_0_has_no_change_of_the_master_key() -> None:
+    meter = Meter(version=0)
+    report = run(meter, {"new_keys": hex_keys(DlmsKeys(kek=NEW.kek))})
+    assert (report.outcome, report.reason) == ("blocked", "key_refused")
+    assert not meter.log
+
+
+def test_a_gate_in_the_meter_is_told_from_missing_rights() -> None:
+    meter = Meter(skew=900.0, gate=True)
+    report = run(meter, {"clock": "set"})
+    assert (report.outcome, report.reason, report.changed) == ("failed", "hardware_gate_suspected", False)
+    assert "jumper" in report.text and report.device_text == "read-write-denied"
+    report = run(meter, {"new_keys": hex_keys(NEW)})
+    assert report.reason == "hardware_gate_suspected"
+    assert meter.keys == OLD and states(report)["key_gak"] == "fail"
+
+
+def test_an_open_transfer_is_not_closed_under_it() -> None:
+    meter = Meter(status=1)
+    report = run(meter, {"image_transfer_enabled": False})
+    assert report.outcome == "current" and meter.enabled
+    assert states(report)["image_transfer_enabled"] == "fail"
+
+
+def test_the_password_is_written_again_only_when_another_is_wanted() -> None:
+    meter, book = Meter(), Book()
+    options = {"lls_secret": {"client": 2, "value": SECRET}, "marks_key": MARKS_KEY}
+    assert run(meter, options, book).outcome == "changed"
+    assert run(meter, options, book).outcome == "current"
+    other = {**options, "lls_secret": {"client": 2, "value": "Canary-other-secret"}}
+    kept = run(meter, {**other, "update_secret": "on_create"}, book)
+    assert states(kept)["lls_secret"] == "fail" and meter.lls == SECRET.encode()
+    assert run(meter, other, book).outcome == "changed"
+    assert meter.log == ["set 15 7"] * 2
+
+
+def test_without_a_marks_key_the_password_is_written_each_time() -> None:
+    meter, book = Meter(), Book()
+    options = {"lls_secret": {"client": 2, "value": SECRET}}
+    assert run(meter, options, book).outcome == run(meter, options, book).outcome == "changed"
+    assert not any(account.endswith("lls") for dummy, account in book.marks)
+
+
+def test_what_is_only_looked_at_becomes_findings() -> None:
+    meter = Meter(public_writes=True, mechanisms={16: 0, 1: 5, 2: 1}, skew=120.0)
+    published = replace(DLMS, keys=replace(OLD, gak=bytes(range(0xD0, 0xE0))))
+    meter.keys = published.keys
+    report = run(meter, {}, dlms=published, change=False)
+    assert report.outcome == "reported" and not report.changed
+    found = result_of(report)
+    bad = {item["id"] for item in found["findings"]}
+    assert bad == {"policy", "clock", "image_transfer_enabled", "published_key", "associations", "public_client"}
+    assert "failed" not in found
+    assert found["rights"]["public"] == [
+        {"class": 15, "obis": "0-0:40.0.0.255", "writes": [], "runs": [1]},
+        {"class": 18, "obis": "0-0:44.0.0.255", "writes": [5], "runs": []},
+    ]
+    assert not meter.log
+
+
+def test_fresh_counters_are_only_expected_after_a_new_encryption_key() -> None:
+    meter = Meter()
+    run(meter, {"new_keys": hex_keys(NEW)})
+    assert meter.opened.count(True) == 1
+
+
+def test_keys_that_do_not_work_leave_the_public_view() -> None:
+    meter = Meter(keys=NEW)
+    report = run(meter, {"policy": "authenticated_encrypted"})
+    assert (report.outcome, report.reason) == ("failed", "dlms_auth_failed")
+    assert meter.refused_logins == 1
+    assert states(report)["public_client"] == "pass" and states(report)["policy"] == "unknown"
+
+
+def test_a_setting_whose_answer_is_lost_may_have_changed() -> None:
+    meter = Meter(skew=500.0)
+    probe = Meter(skew=500.0)
+    run(probe, {})  # counts the requests of looking
+    meter.faults = {probe.requests + 1: "answer_lost"}
+    report = run(meter, {"clock": "set"})
+    assert (report.outcome, report.reason, report.changed) == ("failed", "transport_failed", True)
+    assert states(report)["clock"] == "unknown"
+    assert run(meter, {"clock": "set"}).outcome == "current"
+
+
+def test_no_secret_in_what_leaves_a_run() -> None:
+    meter, book = Meter(), Book()
+    told = [json.dumps(result_of(run(meter, EVERYTHING, book)), default=str)]
+    told += [repr(book.entries), repr(book.marks), repr(book.ended), repr(DLMS)]
+    for keys in (OLD, NEW):
+        for name in ORDER:
+            assert not any(getattr(keys, name).hex() in text or repr(getattr(keys, name)) in text for text in told)
+    assert not any(SECRET in text or MARKS_KEY in text for text in told)
+
+
+@pytest.mark.requirement("F-27")
+@settings(max_examples=150, deadline=None)
+@given(
+    faults=st.dictionaries(st.integers(20, 90), st.sampled_from(["lost", "answer_lost", "refuse", "unreachable", "kill"]), max_size=3),
+    wanted=st.sets(st.sampled_from(ORDER), min_size=1),
+    probe=st.booleans(),
+)
+def test_whatever_fails_the_next_runs_come_to_the_end(faults: dict[int, str], wanted: set[str], probe: bool) -> None:
+    new = DlmsKeys(**{name: getattr(NEW, name) for name in wanted})
+    meter, book = Meter(faults=dict(faults)), Book()
+    options = {"new_keys": hex_keys(new), "probe": probe, "policy": "authenticated_encrypted", "accept": ["irreversible"]}
+    for dummy in range(6):
+        before = meter.refused_logins
+        report = None
+        try:
+            report = run(meter, options, book)
+        except Killed:
+            pass
+        except Exception as error:
+            assert getattr(error, "reason", "") == "transport_failed", error
+        for name in ORDER:
+            assert getattr(meter.keys, name) in (getattr(OLD, name), getattr(new, name)), "the caller has every key of the meter"
+        assert meter.refused_logins - before <= 2
+        if report is not None and report.outcome in ("changed", "current"):
+            break
+    else:
+        raise AssertionError(f"{report}")
+    assert meter.keys == replace(OLD, **{name: getattr(NEW, name) for name in wanted})
+    assert meter.policy == 0x6C and not book.pending
+    meter.faults = {}
+    assert run(meter, options, book).outcome == "current"
+    assert SERIAL in str(book.entries)
