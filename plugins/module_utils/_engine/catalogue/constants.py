@@ -228,6 +228,7 @@ DLMS_BUSY_WAIT = Constant(
 DLMS_RELEASE_WAIT = Constant("dlms_release_wait", 2, "s", ("own",), "for a meter's answer to a release, at most")
 
 # Security of meters
+SECURITY_LEASE_TTL = Constant("security_lease_ttl", 300, "s", ("own",), "a change of security keeps its meter from one step to the next")
 SECURITY_CLOCK_TOLERANCE = Constant("security_clock_tolerance", 60, "s", ("own",), "between a meter's clock and the control node's")
 DLMS_PUBLIC_OBJECTS = Constant("dlms_public_objects", 20, "objects", ("own",), "which a public client may see, at most")
 DLMS_LLS_MIN = Constant("dlms_lls_min", 8, "octets", ("own",), "of a low-level password, at least")
