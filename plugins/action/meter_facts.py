@@ -6,29 +6,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-from ansible_collections.gridops.metering.plugins.module_utils._engine.meters.pm5000 import parse_subsets
-from ansible_collections.gridops.metering.plugins.module_utils._facts import FACTS_SPEC, gather
+from ansible_collections.gridops.metering.plugins.module_utils._argspec import target_from
+from ansible_collections.gridops.metering.plugins.module_utils._dlms_options import needs_counters
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
+from ansible_collections.gridops.metering.plugins.module_utils._engine.meters.families import parse_subsets, subsets_of
+from ansible_collections.gridops.metering.plugins.module_utils._facts import ASK, BLOCKS, FACTS_SPEC, gather
+from ansible_collections.gridops.metering.plugins.module_utils._sealed import SEALED_OPTIONS
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
+from ansible_collections.gridops.metering.plugins.plugin_utils._dlms import dlms_ledger, facts_block, note_proven
 from ansible_collections.gridops.metering.plugins.plugin_utils._profile import lock_profile
 
 
 class ActionModule(MeterAction):
     ARGUMENT_SPEC = FACTS_SPEC
+    SECRET_OPTIONS: ClassVar[tuple[str, ...]] = (*SEALED_OPTIONS, BLOCKS)
 
     def execute(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        return gather(self._with_profile(params), str(task_vars.get("inventory_hostname", "")))
+        name = _name(task_vars)
+        result = gather(self._with_profile(params), name, lambda: dlms_ledger(params.get("records")))
+        return self._noted(result, target_from(params, name), params)
 
     def run_delegated(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        return super().run_delegated(self._with_profile(params), task_vars)
+        given = {**self._with_profile(params), "records": None}
+        target = target_from(params, _name(task_vars))
+        if not needs_counters(target.dlms):
+            return super().run_delegated(given, task_vars)
+        told = super().run_delegated({**given, BLOCKS: ASK}, task_vars)
+        if told.get("failed"):
+            return told
+        block = facts_block(dlms_ledger(params.get("records")), target, int(told["floor"]))
+        return self._noted(super().run_delegated({**given, BLOCKS: block}, task_vars), target, params)
+
+    def _noted(self, result: dict[str, Any], target: Target, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep the marks of keys that have just been proven."""
+        facts = result.get("ansible_facts", {}).get("meter")
+        if facts and not self.check_mode and needs_counters(target.dlms):
+            note_proven(dlms_ledger(params.get("records")), facts, target.dlms)
+        return result
 
     def _with_profile(self, params: dict[str, Any]) -> dict[str, Any]:
         """The profiles as values: all of them for webpages, else only what maps the lock register."""
-        subsets = parse_subsets(params.get("gather_subset") or ["all"])
+        subsets = subsets_of(params.get("family") or "pm5000", parse_subsets(params.get("gather_subset") or ["all"]))
         if "web" in subsets:
             return {**params, **{name: _whole(params.get(name)) for name in ("profile", "web_profile")}}
         return {**params, "profile": lock_profile(params.get("profile")) if "lock" in subsets else None, "web_profile": None}
+
+
+def _name(task_vars: Mapping[str, Any]) -> str:
+    return str(task_vars.get("inventory_hostname", ""))
 
 
 def _whole(profile: Any) -> Any:

@@ -6,11 +6,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
+from ansible_collections.gridops.metering.plugins.module_utils._argspec import target_from
+from ansible_collections.gridops.metering.plugins.module_utils._dlms_options import needs_counters
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError
-from ansible_collections.gridops.metering.plugins.module_utils._facts import FLEET_SPEC, JOB_OPTIONS, fleet_options, gather_fleet
+from ansible_collections.gridops.metering.plugins.module_utils._facts import (
+    ASK,
+    BLOCKS,
+    FLEET_KEYS,
+    FLEET_SPEC,
+    JOB_OPTIONS,
+    fleet_options,
+    gather_fleet,
+)
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
+from ansible_collections.gridops.metering.plugins.plugin_utils._dlms import dlms_ledger, facts_block
 from ansible_collections.gridops.metering.plugins.plugin_utils._profile import lock_profile
 
 _VARIABLES = {name: f"metering_{name}" for name in JOB_OPTIONS if name not in ("name", "profile")}
@@ -20,13 +31,44 @@ class ActionModule(MeterAction):
     BYPASS_HOST_LOOP = True
     ARGUMENT_SPEC = FLEET_SPEC
     FROM_VARIABLES = False  # the variables of whichever host comes first say nothing about the fleet
-    CLEAN_RESULT = False  # it is handed no secret, and the result may hold ten thousand meters
+    CLEAN_RESULT = False  # no secret is ever in a result of the engine, and this one may hold ten thousand meters
+    SECRET_OPTIONS: ClassVar[tuple[str, ...]] = (FLEET_KEYS, BLOCKS)
+
+    def build_params(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """The options; keys that stand in the list of meters are taken out of it, so that no output shows them."""
+        params = super().build_params(task_vars)
+        if params.get("records") is None and task_vars.get("metering_records") is not None:
+            params["records"] = self._templar.template(task_vars["metering_records"])  # one for all, unlike those of the hosts
+        keys: dict[str, Any] = {}
+        meters = params.get("meters")
+        if meters is not None:
+            params["meters"] = [_without_keys(entry, keys) if isinstance(entry, Mapping) else entry for entry in meters]
+        return {**params, FLEET_KEYS: keys} if keys else params
 
     def execute(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        return gather_fleet(self._resolved(params, task_vars))
+        return gather_fleet(self._resolved(params, task_vars), lambda: dlms_ledger(params.get("records")))
 
     def run_delegated(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        return super().run_delegated(self._resolved(params, task_vars), task_vars)
+        given = {**self._resolved(params, task_vars), "records": None}
+        blocks = self._blocks(given, params.get("records"), task_vars)
+        return super().run_delegated({**given, BLOCKS: blocks} if blocks is not None else given, task_vars)
+
+    def _blocks(self, given: Mapping[str, Any], records: str | None, task_vars: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Counters for each meter that needs them, after the jump host has asked what they tell; None where none does."""
+        keys = given.get(FLEET_KEYS) or {}
+        targets = {}
+        for entry in given["meters"]:
+            try:
+                target = target_from({"host": entry.get("name"), **entry, "dlms_keys": keys.get(entry.get("name"))}, str(entry.get("name")))
+            except InputError:  # told with the other results
+                continue
+            if needs_counters(target.dlms):
+                targets[target.name] = target
+        if not targets:
+            return None
+        told = super().run_delegated({**given, BLOCKS: ASK}, task_vars)
+        ledger = dlms_ledger(records)
+        return {name: facts_block(ledger, targets[name], int(floor)) for name, floor in told.get("floors", {}).items()}
 
     def _resolved(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Inventory names turned into what is needed to reach those meters. Raises InputError."""
@@ -34,8 +76,9 @@ class ActionModule(MeterAction):
         with_lock = "lock" in fleet_options(params).subsets
         profile = lock_profile(params.get("profile")) if with_lock else None
         inventory = _Inventory(task_vars["hostvars"], with_lock and profile is None)
-        meters = [inventory.entry(entry) if isinstance(entry, str) else entry for entry in entries]
-        return {**params, "meters": meters, "profile": profile}
+        keys: dict[str, Any] = dict(params.get(FLEET_KEYS) or {})
+        meters = [_without_keys(inventory.entry(entry), keys) if isinstance(entry, str) else entry for entry in entries]
+        return {**params, "meters": meters, "profile": profile, FLEET_KEYS: keys}
 
 
 class _Inventory:
@@ -70,6 +113,13 @@ class _Inventory:
         if profile not in self._profiles:
             self._profiles[profile] = lock_profile(profile)
         return self._profiles[profile]
+
+
+def _without_keys(entry: Mapping[str, Any], keys: dict[str, Any]) -> dict[str, Any]:
+    """The entry without its keys, which are kept by its name."""
+    if entry.get("dlms_keys") is not None:
+        keys[str(entry.get("name") or entry.get("host") or "")] = entry["dlms_keys"]
+    return {name: value for name, value in entry.items() if name != "dlms_keys"}
 
 
 def _may_be_template(value: Any) -> bool:

@@ -34,8 +34,10 @@ options:
     default: meters
   meters:
     description:
-      - The meters, each a name or a dictionary with C(name), and if needed C(host), C(unit_id), C(ports), C(timeouts), C(gateway),
-        C(groups) (list) and C(vars) (dictionary).
+      - The meters, each a name or a dictionary with C(name), and if needed C(host), C(family), C(unit_id), C(ports), C(timeouts),
+        C(gateway), C(dlms), C(dlms_keys), C(groups) (list) and C(vars) (dictionary).
+      - C(family), C(dlms) and C(dlms_keys) are as for M(gridops.metering.meter_facts). With O(read=true) a DLMS meter is read with the
+        keys that stand here, and by its public client where there are none; variables of other files are not known yet.
       - C(name) and C(host) may hold a range such as C(panel[01:20]) and C(192.0.2.[10:29]). Both must then stand for the same number.
         A range in C(name) only leaves the name as the address.
     type: list
@@ -100,6 +102,19 @@ defaults:
   ports: {modbus: 502}
   vars: {site: north}
 
+# mixed.yml: Modbus and DLMS/COSEM in one fleet
+---
+plugin: gridops.metering.meters
+read: true
+meters:
+  - {name: main-panel, host: 192.0.2.10}
+  - name: "feeder[1:3]"
+    host: "192.0.2.[31:33]"
+    family: mcs301
+keyed_groups:
+  - {key: metering_facts.family, prefix: family}
+  - {key: metering_facts.firmware.version, prefix: firmware}
+
 # live.yml: read, group by model, keep for an hour
 ---
 plugin: gridops.metering.meters
@@ -125,14 +140,22 @@ from typing import Any
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable, detect_range, expand_hostname_range
 
-from ansible_collections.gridops.metering.plugins.module_utils._argspec import check_host, check_ports, check_timeouts, check_unit_id
+from ansible_collections.gridops.metering.plugins.module_utils._argspec import (
+    check_family,
+    check_host,
+    check_ports,
+    check_timeouts,
+    check_unit_id,
+)
+from ansible_collections.gridops.metering.plugins.module_utils._dlms_options import check_dlms
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError, MeteringError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import constants
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters.toolcsv import parse_tool_csv
 from ansible_collections.gridops.metering.plugins.module_utils._facts import FLEET_SPEC, fleet_options, gather_fleet
+from ansible_collections.gridops.metering.plugins.plugin_utils._dlms import dlms_ledger
 from ansible_collections.gridops.metering.plugins.plugin_utils._profile import lock_profile
 
-CONNECTION = ("unit_id", "ports", "timeouts", "gateway")
+CONNECTION = ("family", "unit_id", "ports", "timeouts", "gateway", "dlms", "dlms_keys")
 ENTRY = ("name", "host", *CONNECTION, "groups", "vars")
 UNREAD_GROUP = "meters_unread"
 
@@ -165,7 +188,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         try:
             return self._read_config_data(path)
         except AttributeError:  # core takes for granted that the file is a mapping
-            raise InputError("inventory", "a list or a plain value", "a mapping with plugin: gridops.metering.meters", "design 4.0") from None
+            raise InputError(
+                "inventory", "a list or a plain value", "a mapping with plugin: gridops.metering.meters", "design 4.0"
+            ) from None
 
     def _check_keys(self, config: Any) -> None:
         known = set(self.option_definitions)
@@ -217,7 +242,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         jobs = [{key: meter[key] for key in ("name", "host", *CONNECTION) if meter.get(key) is not None} for meter in meters.values()]
         if not jobs:
             return {}
-        asked = json.dumps([jobs, self.get_option("gather_subset"), self.get_option("profile")], sort_keys=True, default=str)
+        shown = [{key: value for key, value in job.items() if key != "dlms_keys"} for job in jobs]  # no key, nor a digest of one, is cached
+        asked = json.dumps([shown, self.get_option("gather_subset"), self.get_option("profile")], sort_keys=True, default=str)
         digest = hashlib.sha256(asked.encode()).hexdigest()
         use_cache = bool(self.get_option("cache"))
         key = self.get_cache_key(path)
@@ -228,10 +254,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 kept = None
             if isinstance(kept, Mapping) and kept.get("digest") == digest:
                 return dict(kept["meters"])
-        outcomes: dict[str, dict[str, Any]] = gather_fleet(self._pass_options(jobs))["meters"]
+        outcomes: dict[str, dict[str, Any]] = gather_fleet(self._pass_options(jobs), self._counters)["meters"]
         if use_cache:
             self._cache[key] = {"digest": digest, "meters": outcomes}
         return outcomes
+
+    def _counters(self) -> Any:
+        """The records, which keep the invocation counters of DLMS meters."""
+        return dlms_ledger(self.get_option("records"))
 
     def _pass_options(self, jobs: list[dict[str, Any]]) -> dict[str, Any]:
         options = {name: spec.get("default") for name, spec in FLEET_SPEC.items()}
@@ -306,7 +336,10 @@ def _checked(meter: dict[str, Any], where: str) -> dict[str, Any]:
     """The meter, when every value can be used to reach it. Raises InputError that names the entry."""
     try:
         check_host(meter["host"])
-        check_ports(meter.get("ports"))
+        family = check_family(meter.get("family"))
+        check_ports(meter.get("ports"), family)
+        if family == "mcs301":
+            check_dlms(meter)
         check_timeouts(meter.get("timeouts"))
         if meter.get("unit_id") is not None:
             check_unit_id(meter["unit_id"])

@@ -5,21 +5,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ._argspec import ATTEST_SPEC, CONNECTION_SPEC, check_attest, merge_specs, target_from
-from ._engine.base.errors import InputError, MeteringError
+from ._dlms_options import needs_counters
+from ._engine.base.errors import DeviceError, InputError, MeteringError
 from ._engine.base.loop import run
 from ._engine.base.target import Target
-from ._engine.meters import pm5000
-from ._engine.meters.fleet import FleetOptions, Job, read_fleet
+from ._engine.meters import mcs301, pm5000
+from ._engine.meters.families import MIN, parse_subsets, subsets_of
+from ._engine.meters.fleet import MOST_THREADS, FleetOptions, Job, read_fleet
+from ._engine.wire.dlms.counters import BlockCounters, CounterStore, MemoryCounters
+from ._engine.wire.dlms.session import invocation_counter
 from ._errors import describe_error, internal_error
 
 GATHER_SPEC: dict[str, Any] = {
     "gather_subset": {"type": "list", "elements": "str"},
     "profile": {"type": "raw"},
+    "records": {"type": "str"},
 }
+#: Counters for a jump host, per meter; travels sealed and is no option of anybody. ASK wants to know what the meters tell.
+BLOCKS = "counter_blocks"
+ASK = "ask"
 
 FACTS_SPEC: dict[str, Any] = merge_specs(CONNECTION_SPEC, ATTEST_SPEC, GATHER_SPEC, {"web_profile": {"type": "raw"}})
 
@@ -35,22 +44,60 @@ FLEET_SPEC: dict[str, Any] = merge_specs(
     },
 )
 
-JOB_OPTIONS = ("name", "host", "unit_id", "ports", "timeouts", "gateway", "attest", "profile")
+JOB_OPTIONS = ("name", "host", "family", "unit_id", "ports", "timeouts", "gateway", "attest", "profile", "dlms", "dlms_keys")
+#: The keys of each meter of a fleet, by its name: apart from the list of meters, so that they travel sealed.
+FLEET_KEYS = "fleet_keys"
+
+Counters = Callable[[], CounterStore]
 
 
-def gather(params: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The result of ``meter_facts``. Raises MeteringError."""
-    subsets = pm5000.parse_subsets(params.get("gather_subset") or ["all"])
+def gather(params: Mapping[str, Any], name: str, counters: Counters | None = None) -> dict[str, Any]:
+    """The result of ``meter_facts``. ``counters`` gives the store of an association with keys. Raises MeteringError."""
+    asked = parse_subsets(params.get("gather_subset") or ["all"])
+    target = target_from(params, name)
+    subsets = subsets_of(target.family, asked)
     web = "web" in subsets
     profile = profile_value(params.get("profile")) if web or "lock" in subsets else None
     web_profile = profile_value(params.get("web_profile"), "web_profile") if web else None
-    target = target_from(params, name)
     attest = check_attest(params.get("attest"))
+    if target.family == mcs301.FAMILY:
+        return _gather_dlms(params, target, subsets, counters)
     if web:
         facts = _with_web(target, subsets, profile, web_profile, attest)
     else:
         facts = run(pm5000.read(target, subsets, profile, attest))
     return {"changed": False, "ansible_facts": {"meter": facts}}
+
+
+def _gather_dlms(params: Mapping[str, Any], target: Target, subsets: frozenset[str], counters: Counters | None) -> dict[str, Any]:
+    """Facts over DLMS/COSEM; on a jump host first only what the meter tells of its counters, then with those reserved for it."""
+    blocks = params.get(BLOCKS)
+    if blocks == ASK:
+        return {"changed": False, "floor": counter_floor(target)}
+    facts = mcs301.read_target(target, subsets, _store(target, blocks, counters))
+    return {"changed": False, "ansible_facts": {"meter": facts}}
+
+
+def _store(target: Target, blocks: Any, counters: Counters | None) -> CounterStore:
+    """Where this meter's counters come from: nowhere without keys, the block of a jump host, else the records."""
+    if not needs_counters(target.dlms):
+        return MemoryCounters()
+    if isinstance(blocks, Mapping):
+        block = blocks.get(target.name) or blocks
+        return BlockCounters(int(block["first"]), int(block["count"]))
+    if counters is None:
+        raise InputError("dlms", "an association with keys", "a task on the control node, whose records keep the counters", "wire-dlms 4.4")
+    return counters()
+
+
+def counter_floor(target: Target) -> int:
+    """The lowest invocation counter which the meter says it takes, 0 where it does not tell. Raises DeviceError where it is not there."""
+    try:
+        return invocation_counter(target) + 1
+    except DeviceError as exc:
+        if exc.stage == "connect":
+            raise
+        return 0
 
 
 def _with_web(target: Target, subsets: frozenset[str], profile: Any, web_profile: Any, attest: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +123,7 @@ def profile_value(profile: Any, option: str = "profile") -> Mapping[str, Any] | 
     raise InputError(option, profile, "a profile's content; its name is looked up on the controller only", "design 3")
 
 
-def gather_fleet(params: Mapping[str, Any]) -> dict[str, Any]:
+def gather_fleet(params: Mapping[str, Any], counters: Counters | None = None) -> dict[str, Any]:
     """The result of ``meter_fleet_info``. Raises MeteringError for bad options, never for one meter."""
     options = fleet_options(params)
     share = float(params["max_error_share"])
@@ -85,23 +132,61 @@ def gather_fleet(params: Mapping[str, Any]) -> dict[str, Any]:
     profile = profile_value(params.get("profile")) if "lock" in options.subsets else None
     jobs: dict[str, Job] = {}
     meters: dict[str, dict[str, Any]] = {}
+    keys, blocks, store = params.get(FLEET_KEYS) or {}, params.get(BLOCKS), _once(counters)
     for entry in params.get("meters") or ():
         name = _name(entry)
         if name in meters or name in jobs:
             raise InputError("meters", name, "each meter once", "design 3")
         try:
-            jobs[name] = _job(entry, name, profile)
+            jobs[name] = _job({"dlms_keys": keys.get(name), **entry}, name, profile)
         except InputError as exc:
             meters[name] = _failed(exc)
+    if blocks == ASK:
+        return {"changed": False, "floors": _floors(jobs.values(), options)}
+    for name, job in list(jobs.items()):
+        if job.target.family == mcs301.FAMILY and needs_counters(job.target.dlms):
+            if isinstance(blocks, Mapping) and name not in blocks:  # it was not there when it was asked
+                del jobs[name]
+                meters[name] = _failed(DeviceError("connect", "transport_failed", f"{job.gateway} did not answer the first question"))
+                continue
+            job.counters = _store(job.target, blocks, store)
     for name, outcome in run(read_fleet(jobs.values(), options)).items():
         meters[name] = {"ok": True, "facts": outcome} if isinstance(outcome, dict) else _failed(outcome)
     return fleet_result(meters, share)
 
 
+def _once(counters: Counters | None) -> Counters | None:
+    """The same store for every meter, opened when the first one needs it."""
+    opened: list[CounterStore] = []
+
+    def store() -> CounterStore:
+        if counters is None:
+            raise InputError("meters", "an association with keys", "a control node, whose records keep the counters", "wire-dlms 4.4")
+        if not opened:
+            opened.append(counters())
+        return opened[0]
+
+    return store
+
+
+def _floors(jobs: Iterable[Job], options: FleetOptions) -> dict[str, int]:
+    """What the meters that need counters tell; those that do not answer are left out."""
+    asked = [job.target for job in jobs if needs_counters(job.target.dlms)]
+
+    def one(target: Target) -> tuple[str, int | None]:
+        try:
+            return target.name, counter_floor(target)
+        except DeviceError:
+            return target.name, None
+
+    with ThreadPoolExecutor(max(1, min(options.concurrency, MOST_THREADS, len(asked)))) as threads:
+        return {name: floor for name, floor in threads.map(one, asked) if floor is not None}
+
+
 def fleet_options(params: Mapping[str, Any]) -> FleetOptions:
     """The pass as the options describe it. Raises InputError."""
     given = params.get("gather_subset")
-    subsets = pm5000.parse_subsets(given) if given else pm5000.MIN
+    subsets = parse_subsets(given) if given else MIN
     if "web" in subsets:
         raise InputError("gather_subset", "web", "the other subsets; meter_facts reads webpages, one meter for each task", "design 3")
     return FleetOptions(

@@ -10,20 +10,29 @@ version_added: 0.1.0
 author:
   - The gridops.metering authors (@gridops)
 description:
-  - Reads who a meter is, what firmware it runs, its state and which of its services answer, over Modbus TCP and by
-    connecting to its ports. Nothing is written, and no page is requested unless the subset V(web) is named.
+  - Reads who a meter is, what firmware it runs and its state. Family V(pm5000) is read over Modbus TCP and by connecting to
+    its ports, family V(mcs301) over DLMS/COSEM. Nothing is written, and no page is requested unless the subset V(web) is named.
   - Family V(pm5000) is read with one request for each of identity, firmware, status and lock, over one connection.
     What the meter does not serve in one request is read field by field.
+  - Family V(mcs301) is read in one association. Without keys it is that of the public client, which sees little. With keys
+    every request spends an invocation counter; these are kept in O(records), also in check mode, because reading spends them too.
+    A wrong key costs one failed login, which is never repeated, and which the meter notes in its fraud log.
   - A field that cannot be read is present as V(unknown) (text) or null (number) and is listed with the reason in
     RV(ansible_facts.meter.unread).
 requirements:
   - pymodbus >= 3.8, where it runs
   - requests and jmespath, where it runs, for the subset V(web)
+  - cryptography, where it runs, for associations with keys
 options:
   gather_subset:
     description:
-      - What to read. V(all), V(min) (identity and firmware), or any of V(identity), V(firmware), V(network), V(services),
-        V(status), V(lock), V(clock), V(security), V(identification) (Modbus device identification, function 43).
+      - What to read. V(all), V(min) (identity and firmware), or any of the following. A family leaves out what it does not have,
+        so that one list serves a mixed fleet.
+      - "Every family has V(identity), V(firmware), V(network), V(services), V(clock), V(security), and V(identification): Modbus device
+        identification (function 43), or device ids 2 to 7 of a DLMS meter."
+      - Family V(pm5000) also has V(status) and V(lock).
+      - Family V(mcs301) also has V(transfer) (image transfer, stored images, activation time), V(associations) (who may do what),
+        V(counters) (invocation counters as the meter tells them) and V(events) (last entries of the standard and the fraud log).
       - V(web) is read only when it is named, never as part of V(all). It signs in at the webpages once with O(credentials)
         (V(administrator), else V(product_master), else any), reads what the profile describes, and signs out.
       - A name after V(!) is left out. Identity is always read. Without this option everything is read.
@@ -41,6 +50,13 @@ options:
         meters on old firmware, and those for which it is absent, are read with O(profile).
     type: raw
     version_added: 0.2.0
+  records:
+    description:
+      - Records that keep the invocation counters of family V(mcs301), a path or the URL of a PostgreSQL database.
+        Without it C(~/.local/share/gridops.metering/records.sqlite3). Nothing is kept there of other families, nor without keys.
+      - All runs that use the same keys must use the same records, because a counter must never be sent twice.
+    type: str
+    version_added: 0.3.0
 extends_documentation_fragment:
   - gridops.metering.connection
   - gridops.metering.connection.attest
@@ -68,6 +84,14 @@ EXAMPLES = r"""
     gather_subset: [network, web]
     web_profile: pm5000-new
 
+- name: Read an MCS301 as its management client
+  gridops.metering.meter_facts:
+    family: mcs301
+    dlms:
+      system_title: "4D53494D00000001"
+    dlms_keys: "{{ vault_dlms_keys }}"
+    gather_subset: [min, transfer, clock, security]
+
 - name: Read a meter from a jump host
   gridops.metering.meter_facts:
   delegate_to: jump1
@@ -88,7 +112,9 @@ ansible_facts:
           type: str
           sample: pm5000
         model:
-          description: Model, in the catalogue's spelling where it is known there.
+          description:
+            - Model, in the catalogue's spelling where it is known there. V(MCS301) for DLMS meters whose logical device name starts
+              with C(MCS).
           type: str
           sample: PM5560
         name:
@@ -114,7 +140,11 @@ ansible_facts:
           description:
             - C(version) and C(previous) as three numbers. C(raw) and C(previous_raw) are the packed registers, kept as they are.
             - C(attempts) has C(limit), C(used), C(remaining) and C(source).
-            - C(components) and C(slots) are for families that have them.
+            - For family V(mcs301) C(version) is the identifier of the application (part 1) as hexadecimal digits, and C(components) holds
+              for each part C(b), C(role) (V(metrology), V(application) or V(other)), C(legally_relevant), C(identifier), C(identifiers)
+              (all of them, where the meter gives several) and C(signature).
+            - C(slots) has C(active) and C(pending), the image that waits; C(transfer) has C(enabled), C(status), C(status_code),
+              C(block_size), C(first_missing) and C(images); C(schedule) has C(times), C(script). All are of the subset V(transfer).
           type: dict
         network:
           description: C(address), C(ip_mode) and C(mac).
@@ -132,13 +162,47 @@ ansible_facts:
           description: The two lock registers as they are, and the profile that gave them a meaning.
           type: dict
         security:
-          description: C(mode), the security mode.
+          description:
+            - C(mode), the security mode.
+            - For family V(mcs301) also C(version) of the security setup, C(policy), C(policy_value), C(suite), C(client_title),
+              C(server_title), and C(findings), for example V(published_key) where a key in use is one that everybody knows.
           type: dict
         clock:
-          description: The meter's own local time.
+          description: The meter's own local time; for family V(mcs301) with its deviation from UTC, where the meter tells it.
           type: str
+        clock_skew:
+          description: Seconds by which the meter's clock is ahead of the computer that reads it; of family V(mcs301).
+          type: float
+        clock_flags:
+          description: What the meter says of its clock, for example V(invalid) or V(daylight_saving); of family V(mcs301).
+          type: list
+          elements: str
+        logical_device_name:
+          description: Logical device name; of family V(mcs301).
+          type: str
+        system_title:
+          description: System title of the meter, 16 hexadecimal digits; of family V(mcs301), in an association with keys.
+          type: str
+        association:
+          description: As which client these facts were read, with C(authentication), C(protection), C(pdu) and C(conformance).
+          type: dict
+        associations:
+          description:
+            - For each client C(client), C(mechanism), C(ciphered), C(status), and C(rights) with the number of C(objects), what is
+              C(writable) and what is C(runnable), as far as this association shows it.
+          type: list
+          elements: dict
+        objects:
+          description: The objects that an upgrade needs, with the rights of this association; null for one that it does not show.
+          type: dict
+        counters:
+          description: Invocation counters by logical name. Part of it is told without protection.
+          type: dict
+        events:
+          description: C(standard) and C(fraud), each with the number of C(entries) and the C(last) ones (C(at), C(code)).
+          type: dict
         identification:
-          description: C(vendor), C(product_code) and C(revision) of the Modbus device identification.
+          description: C(vendor), C(product_code) and C(revision) of the Modbus device identification, or C(device_id_2) to C(device_id_7).
           type: dict
         web:
           description:

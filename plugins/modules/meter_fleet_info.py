@@ -11,16 +11,18 @@ author:
   - The gridops.metering authors (@gridops)
 description:
   - Reads many meters at the same time, in one task and one process. Ten thousand meters cost seconds of computing time.
+  - Meters of all families are read in the same pass, DLMS meters in threads of their own.
   - Use it with C(run_once). It never fails because of one meter; each has a result of its own.
 requirements:
   - pymodbus >= 3.8, where it runs
+  - cryptography, where it runs, for associations with keys
 options:
   meters:
     description:
-      - The meters to read. An inventory name takes address, unit id, ports, time limits, gateway and attestations from
-        that host's variables, as M(gridops.metering.meter_facts) does.
-      - A dictionary with C(name) and C(host), and if needed C(unit_id), C(ports), C(timeouts), C(gateway), C(attest), C(profile),
-        stands for itself.
+      - The meters to read. An inventory name takes address, family, unit id, ports, time limits, gateway, association, keys and
+        attestations from that host's variables, as M(gridops.metering.meter_facts) does.
+      - A dictionary with C(name) and C(host), and if needed C(family), C(unit_id), C(ports), C(timeouts), C(gateway), C(attest),
+        C(profile), C(dlms), C(dlms_keys), stands for itself.
       - Without it the hosts of the play.
     type: list
     elements: raw
@@ -33,9 +35,15 @@ options:
     description:
       - Name, path or content of a profile for all meters; without it each host's C(metering_profile). Only the subset V(lock) needs one.
     type: raw
+  records:
+    description:
+      - Records that keep the invocation counters of DLMS meters, as for M(gridops.metering.meter_facts).
+        Without it the variable C(metering_records), then the usual place.
+    type: str
+    version_added: 0.3.0
   concurrency:
     description:
-      - Number of meters that are read at the same time.
+      - Number of meters that are read at the same time. At most 256 DLMS meters are.
     type: int
     default: 200
   per_gateway:
@@ -63,7 +71,7 @@ extends_documentation_fragment:
   - gridops.metering.attributes.facts
   - gridops.metering.attributes.action_group
 notes:
-  - The variables C(metering_<option>) of the hosts tell how to reach each meter. They do not set options of this module.
+  - The variables C(metering_<option>) of the hosts tell how to reach each meter. They do not set options of this module, except C(records).
 seealso:
   - module: gridops.metering.meter_facts
 """

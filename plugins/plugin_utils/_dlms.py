@@ -27,15 +27,18 @@ def dlms_ledger(location: str | None) -> DlmsLedger:
     return open_records(location, getpass.getuser()).dlms
 
 
-def reserve_block(ledger: DlmsLedger, target: Target, told: int, count: int, accept_reset: bool = False) -> dict[str, int]:
-    """``{first, count}`` counters for a jump host, above what the meter told there over the public client. Raises DeviceError."""
-    first = ledger.reserve(counter_name(target), count, told + 1, accept_reset=accept_reset)
+def reserve_block(ledger: DlmsLedger, target: Target, told: int | None, count: int, accept_reset: bool = False) -> dict[str, int]:
+    """``{first, count}`` counters for a jump host, above what the meter told there over the public client (None: nothing).
+
+    Raises DeviceError for a value that went back or far ahead.
+    """
+    first = ledger.reserve(counter_name(target), count, 0 if told is None else told + 1, accept_reset=accept_reset)
     return {"first": first, "count": count}
 
 
-def facts_block(ledger: DlmsLedger, target: Target, told: int) -> dict[str, int]:
-    """The block for one reading of facts."""
-    return reserve_block(ledger, target, told, constants.DLMS_FACTS_COUNTERS.number)
+def facts_block(ledger: DlmsLedger, target: Target, floor: int) -> dict[str, int]:
+    """The block for one reading of facts; ``floor`` is the lowest counter the meter takes, 0 where it does not tell."""
+    return reserve_block(ledger, target, floor - 1 if floor else None, constants.DLMS_FACTS_COUNTERS.number)
 
 
 def note_proven(ledger: DlmsLedger, facts: Mapping[str, Any], dlms: Dlms | None) -> None:

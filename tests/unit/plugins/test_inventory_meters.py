@@ -31,7 +31,7 @@ class Made:
         self.asked: list[dict[str, Any]] = []
         self.warnings: list[str] = []
 
-        def gather_fleet(params: dict[str, Any]) -> dict[str, Any]:
+        def gather_fleet(params: dict[str, Any], counters: Any = None) -> dict[str, Any]:
             self.asked.append(params)
             return {"meters": {job["name"]: (outcomes or {})[job["name"]] for job in params["meters"]}}
 

@@ -1,23 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
-"""One asyncio pass over many meters: bounded overall and per gateway, one deadline and one more try per meter."""
+"""One pass over many meters: bounded overall and per gateway, one deadline and one more try per meter.
+
+Modbus is read in one event loop. DLMS/COSEM, whose client blocks, is read in threads of the same pass.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from ..base.errors import DeviceError, InputError
 from ..base.target import Target
-from . import pm5000
+from ..wire.dlms.counters import CounterStore, MemoryCounters
+from . import mcs301, pm5000
+from .families import subsets_of
 
 DEFAULT_CONCURRENCY = 200
 DEFAULT_PER_GATEWAY = 1
 DEFAULT_DEADLINE = 30.0  # seconds per meter and try
 DEFAULT_SUBSETS = ("identity", "firmware")
+MOST_THREADS = 256  # DLMS meters read at the same time, whatever the concurrency
 
 
 @dataclass(frozen=True)
@@ -43,17 +50,23 @@ class FleetOptions:
 
 @dataclass
 class Job:
-    """One meter to read."""
+    """One meter to read. ``counters`` is where an association with keys takes its invocation counters from."""
 
     target: Target
     profile: Mapping[str, Any] | None = None
     attest: Mapping[str, Any] | None = None
     tries: int = 0
+    counters: CounterStore | None = None
 
     @property
     def gateway(self) -> str:
         """What the meter shares: its gateway, or else its own address and port (units behind one address share it)."""
-        return self.target.gateway or f"{self.target.host}:{self.target.ports['modbus']}"
+        return self.target.gateway or f"{self.target.host}:{self.target.ports[self.service]}"
+
+    @property
+    def service(self) -> str:
+        """The service over which this family is read."""
+        return "dlms" if self.target.family == mcs301.FAMILY else "modbus"
 
 
 class _Pass:
@@ -64,6 +77,7 @@ class _Pass:
         self.results: dict[str, dict[str, Any] | Exception] = {}
         self.ready: deque[Job] = deque()
         self.waiting: dict[str, deque[Job]] = {}
+        self._threads: ThreadPoolExecutor | None = None
         admitted: dict[str, int] = {}
         for job in jobs:
             key = job.gateway
@@ -92,15 +106,39 @@ class _Pass:
         job.tries += 1
         outcome: dict[str, Any] | Exception
         try:
-            async with asyncio.timeout(self.options.deadline):
-                outcome = await pm5000.read(job.target, self.options.subsets, job.profile, job.attest)
+            outcome = await (self._dlms(job) if job.target.family == mcs301.FAMILY else self._modbus(job))
         except TimeoutError:
             outcome = DeviceError("facts", "deadline_exceeded", f"{job.gateway} was not read within {self.options.deadline:g} s")
         except Exception as exc:  # also one that nobody foresaw: it is this meter's alone
             outcome = exc
         self.results[job.target.name] = outcome
-        transient = isinstance(outcome, DeviceError) and outcome.reason in ("transport_failed", "deadline_exceeded")
-        return transient and job.tries <= self.options.retries
+        return _transient(outcome) and job.tries <= self.options.retries
+
+    async def _modbus(self, job: Job) -> dict[str, Any]:
+        wanted = subsets_of(pm5000.FAMILY, self.options.subsets)
+        async with asyncio.timeout(self.options.deadline):
+            return await pm5000.read(job.target, wanted, job.profile, job.attest)
+
+    async def _dlms(self, job: Job) -> dict[str, Any]:
+        """In a thread, which keeps the deadline itself: it ends after the answer that it waits for."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(min(self.options.concurrency, MOST_THREADS), "dlms")
+        wanted = subsets_of(mcs301.FAMILY, self.options.subsets)
+        counters = job.counters or MemoryCounters()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, mcs301.read_target, job.target, wanted, counters, self.options.deadline)
+
+    def close(self) -> None:
+        """End the threads; all of them are idle by now."""
+        if self._threads is not None:
+            self._threads.shutdown()
+
+
+def _transient(outcome: object) -> bool:
+    """Whether another try may help and can do no harm: never after an association was asked for, which might count as a failed login."""
+    return (
+        isinstance(outcome, DeviceError) and outcome.reason in ("transport_failed", "deadline_exceeded") and outcome.stage != "association"
+    )
 
 
 async def read_fleet(jobs: Iterable[Job], options: FleetOptions) -> dict[str, dict[str, Any] | Exception]:
@@ -108,5 +146,8 @@ async def read_fleet(jobs: Iterable[Job], options: FleetOptions) -> dict[str, di
     todo = list(jobs)
     work = _Pass(todo, options)
     workers = min(options.concurrency, len(work.ready))
-    await asyncio.gather(*(work.work() for _number in range(workers)))
+    try:
+        await asyncio.gather(*(work.work() for _number in range(workers)))
+    finally:
+        work.close()
     return {job.target.name: work.results[job.target.name] for job in todo}
