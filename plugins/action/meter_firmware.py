@@ -19,13 +19,13 @@ from ansible_collections.gridops.metering.plugins.module_utils._firmware import 
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction, OptionError
 from ansible_collections.gridops.metering.plugins.plugin_utils._firmware import GOOD, RESTING, FirmwareTask
 from ansible_collections.gridops.metering.plugins.plugin_utils._firmware_hooks import TaskHooks
-from ansible_collections.gridops.metering.plugins.plugin_utils._firmware_remote import RemoteSteps
+from ansible_collections.gridops.metering.plugins.plugin_utils._firmware_remote import RemoteImageSteps, RemoteSteps
 from ansible_collections.gridops.metering.plugins.plugin_utils._progress import Progress
 from ansible_collections.gridops.metering.plugins.plugin_utils._toolhost import AnsibleToolHost
 
 MODULE = "gridops.metering.meter_firmware"
 #: Files of packages, removed from a jump host after they were sent.
-_ENDINGS = (".out", ".fwa", ".shtml", ".sedp")
+_ENDINGS = (".out", ".fwa", ".shtml", ".sedp", ".image")
 
 
 class ActionModule(MeterAction):
@@ -101,7 +101,8 @@ class ActionModule(MeterAction):
             method: str, target: Target, profile: Mapping[str, Any] | None, files: list[SendFile], options: dict[str, Any]
         ) -> RemoteSteps:
             given = {**options, "method": method, "clock_factor": factor}
-            return RemoteSteps(
+            kind = RemoteImageSteps if method == "dlms" else RemoteSteps
+            return kind(
                 target, profile, files, given, lambda sealed: self._call_step(sealed, task_vars), self._copy_there, self._remove_there
             )
 

@@ -11,16 +11,23 @@ import json
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
+from ._dlms_options import dlms_from, dlms_secrets
 from ._engine.base.clock import clock_for
 from ._engine.base.errors import DeviceError, InputError
 from ._engine.base.redaction import Redactor
 from ._engine.base.target import Credential, Target, Timeouts, Tls
+from ._engine.upgrade.dlms_rules import ImageJob
 from ._engine.upgrade.ftp import FtpSteps
-from ._engine.upgrade.steps import MeterSteps, SendFile
+from ._engine.upgrade.steps import MeterSteps, SendFile, Silence
 from ._engine.upgrade.tool import ToolSteps
 from ._engine.upgrade.web import WebSteps
+from ._engine.wire.dlms.session import BlockCounters, MemoryCounters, invocation_counter
 
 STEPS = frozenset({"identify", "services", "lock", "login", "stage", "trigger", "observe", "find"})
+#: Steps of the image transfer beside those of every method.
+IMAGE_STEPS = frozenset({"look", "cancel", "told"})
+#: Steps that change a meter, or may.
+_CHANGES = frozenset({"stage", "trigger", "cancel"})
 
 
 def run_step(sealed: str | None) -> dict[str, Any]:
@@ -28,18 +35,24 @@ def run_step(sealed: str | None) -> dict[str, Any]:
     step, payload = _open(sealed)
     steps = _steps(payload)
     redactor = Redactor(item.password for item in steps.target.credentials.values())
+    for secret in dlms_secrets((payload["target"].get("dlms") or {}).get("keys") or {}):
+        redactor.add(secret)
     try:
-        value = getattr(steps, step)(**payload["arguments"])
+        if step == "told":  # the one thing that is asked before there are counters
+            value: Any = invocation_counter(steps.target)
+        else:
+            value = getattr(steps, step)(**payload["arguments"])
     except DeviceError as error:
         fault = {"stage": error.stage, "reason": error.reason, "text": error.text, "device_text": error.device_text}
         return {"changed": False, "device_error": redactor.clean(fault)}
     finally:
         left = _left(steps) if step == "stage" else None
+        steps.close()
     plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-    return {"changed": step in ("stage", "trigger"), "step_result": redactor.clean(plain), **({"session": left} if left else {})}
+    return {"changed": step in _CHANGES, "step_result": redactor.clean(plain), **({"session": left} if left else {})}
 
 
-def _left(steps: MeterSteps) -> str | None:
+def _left(steps: Any) -> str | None:
     """The web session that the upload left, for the step after it: as opaque as the credentials are on their way here."""
     state = steps.leave_session() if isinstance(steps, WebSteps) else None
     return base64.b64encode(json.dumps(state).encode()).decode() if state else None
@@ -55,13 +68,13 @@ def _open(sealed: str | None) -> tuple[str, dict[str, Any]]:
         step, payload = document["step"], document["payload"]
     except (binascii.Error, ValueError, KeyError, TypeError):
         step, payload = "", {}
-    if step not in STEPS:
+    if step not in STEPS | IMAGE_STEPS:
         accepted = "a value made by this collection's own action; run meter_firmware as a task, not as a bare module"
         raise InputError("sealed", None, accepted, "design 3", secret=True)
     return step, payload
 
 
-def _steps(payload: dict[str, Any]) -> MeterSteps:
+def _steps(payload: dict[str, Any]) -> Any:
     given = payload["target"]
     target = Target(
         name=given["name"],
@@ -73,6 +86,8 @@ def _steps(payload: dict[str, Any]) -> MeterSteps:
         credentials={role: Credential(**item) for role, item in given["credentials"].items()},
         tls=Tls(**given["tls"]),
         clock=clock_for(given["host"], payload["clock_factor"]),
+        family=given.get("family", "pm5000"),
+        dlms=dlms_from(given["dlms"]) if given.get("dlms") else None,
     )
     files = [SendFile(**item) for item in payload["files"]]
     common = (target, payload["profile"], files, payload["search"])
@@ -82,4 +97,19 @@ def _steps(payload: dict[str, Any]) -> MeterSteps:
         return WebSteps(*common, role=payload["role"], web_session=payload["web_session"], state=_state(payload.get("session")))
     if payload["method"] == "tool":
         return ToolSteps(*common)
+    if payload["method"] == "dlms":
+        from ._engine.upgrade.dlms import DlmsSteps
+
+        return DlmsSteps(target, _image(payload["image"], files), Silence(), _counters(payload.get("counters")))
     return MeterSteps(*common)
+
+
+def _image(plain: dict[str, Any], files: list[SendFile]) -> ImageJob:
+    """The image as it lies here."""
+    image = {**plain, "identifier": bytes.fromhex(plain["identifier"]), "expected": tuple(plain["expected"])}
+    return ImageJob(**{**image, "path": files[0].path if files else ""})
+
+
+def _counters(block: dict[str, int] | None) -> BlockCounters | MemoryCounters:
+    """The block that the controller reserved; an association without protection spends none."""
+    return BlockCounters(**block) if block else MemoryCounters()

@@ -140,7 +140,7 @@ class FirmwareTask:
         """A version in the form that the family has. Raises InputError."""
         return identifiers.canonical(text) if self.opaque else Version.parse(text)
 
-    def _wanted_packages(self) -> list[artifacts.Package]:
+    def wanted_packages(self) -> list[artifacts.Package]:
         """The packages of the wanted version for the family, and for the part that was named."""
         return [
             item
@@ -152,7 +152,7 @@ class FirmwareTask:
 
     def _early_artifact_faults(self) -> list[artifacts.Fault]:
         """Faults of every package of the wanted version, known before any contact (F-08)."""
-        return [fault for package in self._wanted_packages() for fault in artifacts.faults(package)]
+        return [fault for package in self.wanted_packages() for fault in artifacts.faults(package)]
 
     def _meter_steps(self) -> Any:
         """Steps that need no method yet: reading the meter and finding it again."""

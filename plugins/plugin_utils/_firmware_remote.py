@@ -14,8 +14,10 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 
+from ansible_collections.gridops.metering.plugins.module_utils._dlms_options import dlms_plain, needs_counters
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, OrphanedError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import constants
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.steps import Reading, SendFile
 
 
@@ -56,6 +58,8 @@ class RemoteSteps:
                 "gateway": target.gateway,
                 "tls": asdict(target.tls),
                 "credentials": {role: {"user": item.user, "password": item.password} for role, item in target.credentials.items()},
+                "family": target.family,
+                "dlms": dlms_plain(target.dlms) if target.dlms is not None else None,
             },
             "profile": self._profile,
             "files": [asdict(item) for item in (files if files is not None else self._files)],
@@ -105,10 +109,13 @@ class RemoteSteps:
 
     def _bring(self, item: SendFile) -> SendFile:
         try:
-            return replace(item, path=self._copy(item.path, os.path.basename(item.path)))
+            return replace(item, path=self._copy(item.path, self._name_there(item)))
         except AnsibleError as error:
             text = f"{item.name} cannot be brought to the jump host: {' '.join(str(error).split())[:300]}"
             raise DeviceError("delegation", "transport_failed", text) from None
+
+    def _name_there(self, item: SendFile) -> str:
+        return os.path.basename(item.path)
 
     def trigger(self) -> dict[str, Any]:
         return dict(self._run_on("trigger"))
@@ -135,3 +142,43 @@ class RemoteSteps:
     def find(self, serial: str) -> str | None:
         found = self._run("find", serial=serial)
         return str(found) if found else None
+
+
+class RemoteImageSteps(RemoteSteps):
+    """The image transfer from a jump host. ``counters`` reserves a block of invocation counters in the ledger before each call."""
+
+    #: (target, told by the meter, how many) -> {first, count}; set by the method, which has the ledger.
+    counters: Callable[[Target, int, int], dict[str, int]]
+    _told: int | None = None
+
+    def _run(self, step: str, files: list[SendFile] | None = None, **arguments: Any) -> Any:
+        if not needs_counters(self._target.dlms):
+            return super()._run(step, files, **arguments)
+        if self._told is None:
+            self._told = int(super()._run("told", []))
+        given = arguments.pop("counters", constants.DLMS_STEP_COUNTERS.number)
+        block, self._told = self.counters(self._target, self._told, given), -1  # the meter is asked there again and skips ahead
+        self._options = {**self._options, "counters": block}
+        return super()._run(step, files, **arguments)
+
+    def look(self) -> dict[str, Any]:
+        return dict(self._run("look"))
+
+    def stage(self, resume: Mapping[str, Any] | None = None, blocks: int = 0) -> dict[str, Any]:
+        """As above, with a counter for each block, and for those that are sent again."""
+        count = blocks + blocks // 2 + constants.DLMS_STEP_COUNTERS.number
+        try:
+            files = [self._bring(item) for item in self._files]
+            return dict(self._run("stage", files, resume=None if resume is None else dict(resume), counters=count))
+        finally:
+            try:
+                self._clean()
+            except AnsibleError:
+                pass
+
+    def _name_there(self, item: SendFile) -> str:
+        """Images have no ending of their own by which they could be removed again."""
+        return f"{item.sha256[:16]}.image"
+
+    def cancel(self) -> dict[str, Any]:
+        return dict(self._run("cancel"))

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""How long an image transfer may take: blocks times round trip, since one block goes with each (wire-dlms 2.2). Pure."""
+
+from __future__ import annotations
+
+from ..catalogue import constants
+
+
+def transfer_seconds(size: int, block_size: int | None = None) -> tuple[float, float]:
+    """Shortest and longest time in seconds for an image of ``size`` octets; without ``block_size`` for a large and a small one."""
+    if size <= 0:
+        return 0.0, 0.0
+    large, small = (block_size or constants.DLMS_BLOCK_LARGE.number), (block_size or constants.DLMS_BLOCK_SMALL.number)
+    least = -(-size // large) * constants.DLMS_ROUND_TRIP_MIN.number
+    return float(least), float(-(-size // small) * constants.DLMS_ROUND_TRIP_MAX.number)

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The method dlms: one signed image through the image transfer object, then its activation now, later or never."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import accept, constants
+from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.estimates import transfer_seconds
+from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.prechecks import Precheck, Situation
+from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.prechecks_dlms import judge_dlms
+from ansible_collections.gridops.metering.plugins.module_utils._engine.records.types import Attempt
+from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.dlms import DlmsSteps
+from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.dlms_rules import ImageJob
+from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.flow import HopResult
+from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.observe import Limits
+from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.steps import SendFile
+
+from ._dlms import dlms_ledger, reserve_block
+from ._dlms_steps import RecordedSteps
+from ._method import Method, documented_limits
+
+#: Ends after which nothing is left in the meter to go on with.
+_GONE = frozenset({"verified", "verified_late", "failed_final"})
+
+
+class DlmsMethod(Method):
+    """Upgrades of DLMS/COSEM meters (R-217…R-228)."""
+
+    name: ClassVar[str] = "dlms"
+    settles: ClassVar[bool] = False  # no document asks for a minute between meters of this family
+
+    @property
+    def component(self) -> int:
+        """The part that is upgraded: the named one, else the package's, else the application (R-213, R-215)."""
+        task = self.task
+        if task.rules.component is not None:
+            return int(task.rules.component)
+        packages = [task.package] if task.package is not None else task.wanted_packages()
+        parts = {item.component for item in packages if item.component is not None}
+        return int(parts.pop()) if len(parts) == 1 else int(constants.DLMS_B_APPLICATION.number)
+
+    @property
+    def stage_only(self) -> bool:
+        return bool(self.task.rules.activate == "never")
+
+    def limits(self) -> Limits:
+        return documented_limits(self.task, works_first=True, failed_reason="activation_failed_fallback")
+
+    def stage_seconds(self) -> float:
+        """The longest estimate, twice: nothing beats while a jump host sends the image."""
+        return 2.0 * transfer_seconds(sum(item.size for item in self.files()))[1]
+
+    def files(self) -> list[SendFile]:
+        return [item for item in super().files() if item.role == "image"]
+
+    def _job(self, files: list[SendFile]) -> ImageJob:
+        task, package = self.task, self.task.package
+        image = files[0] if files else None
+        return ImageJob(
+            component=self.component,
+            identifier=package.image_identifier if package else b"",
+            expected=(str(task.rules.version),),
+            expected_signature=(package.expected_signature or None) if package else None,
+            path=image.path if image else "",
+            size=image.size if image else 0,
+            sha256=image.sha256 if image else "",
+            activate=task.rules.activate,
+            at=task.rules.activate_at or None,
+        )
+
+    def steps(self, files: list[SendFile]) -> Any:
+        task, job = self.task, self._job(files)
+
+        def make(target: Target) -> Any:
+            if task.remote is None:
+                return DlmsSteps(target, job, task.hooks, ledger(), task.rules.search)
+            plain = {**asdict(job), "identifier": job.identifier.hex()}
+            remote = task.remote(self.name, target, None, files, {"image": plain, "search": list(task.rules.search)})
+            remote.counters = lambda where, told, count: reserve_block(ledger(), where, told, count, self._resets())
+            return remote
+
+        def ledger() -> Any:
+            # Reading over HLS spends counters, so this part of the records is written in check mode too.
+            return dlms_ledger(task.params.get("records")) if task.check_mode else task.records.dlms
+
+        return RecordedSteps(
+            task.target,
+            job,
+            make,
+            ledger,
+            campaign=task.params["campaign"],
+            tries_keys=not task.check_mode or bool(task.params["check_login"]),
+            keeps=not task.check_mode,
+            remote=task.remote is not None,
+            fill_gaps=bool(task.params.get("fill_gaps")),
+        )
+
+    def _resets(self) -> bool:
+        return "counter_reset" in self.task.rules.accept
+
+    def needed_words(self) -> dict[str, str]:
+        words = []
+        if self.component == constants.DLMS_B_METROLOGY.number:
+            words.append("legally_relevant")
+        if self.task.package is not None and self.task.package.signature == "unverified":
+            words.append("unverified_image")
+        return {word: accept.WORDS[word].reason for word in words}
+
+    def gather(self, steps: Any) -> dict[str, Any]:
+        package = self.task.package
+        found: dict[str, Any] = {
+            "component": self.component,
+            "job": self._job(self.files()),
+            "signature": package.signature if package else "absent",
+        }
+        try:
+            found["look"] = steps.look()
+        except DeviceError as error:
+            found["look"], found["look_fault"] = {}, (error.reason, str(error))
+        return found
+
+    def judge(self, now: Situation) -> list[Precheck]:
+        return judge_dlms(now)
+
+    def rests(self, attempt: Attempt) -> str:
+        """A schedule that is as wanted is left alone, and so is a meter that still tests its new firmware."""
+        kept = {**(attempt.before.get("steps") or {}), **(attempt.detail.get("steps") or {})}
+        rests = str(attempt.detail.get("resting") or "")
+        if attempt.method != self.name or attempt.target != str(self.task.rules.version):
+            return ""
+        wanted = (self.task.rules.activate, self.task.rules.activate_at or None)
+        if rests == "scheduled" and wanted != (kept.get("activate"), kept.get("at")):
+            return ""
+        return rests if rests in ("scheduled", "activated_unconfirmed") else ""
+
+    def arrived(self) -> None:
+        serial = self.task.reading.serial if self.task.reading else None
+        if serial and self.task.opaque and self.task.records.dlms.transfer(serial):
+            self.task.records.dlms.end_transfer(serial, "current")
+
+    def ended(self, outcome: str, reason: str) -> tuple[str, str]:
+        serial = self.task.reading.serial if self.task.reading else None
+        if serial and outcome in _GONE and reason != "transport_failed" and self.task.records.dlms.transfer(serial):
+            self.task.records.dlms.end_transfer(serial, outcome)
+        return outcome, reason
+
+    def recovery(self, outcome: str, reason: str) -> str:
+        return "" if outcome in ("staged", "scheduled", "activated_unconfirmed") else super().recovery(outcome, reason)
+
+    def result_fields(self, ended: HopResult) -> dict[str, Any]:
+        sent = {key: ended.staged[key] for key in ("bytes", "blocks", "resumed_at", "rounds") if key in ended.staged}
+        state = ended.detail.get("firmware_state") or {"staged": "checked"}.get(ended.outcome, ended.outcome)
+        known = ("checked", "scheduled", "activated_unconfirmed", "confirmed")
+        return {"firmware_state": state if state in known else "", **({"transfer": sent} if sent else {})}
+
+    def notes(self) -> Mapping[str, Any]:
+        least, most = transfer_seconds(sum(item.size for item in self.files()))
+        return {"component": self.component, "activate": self.task.rules.activate, "transfer_seconds": [round(least), round(most)]}
