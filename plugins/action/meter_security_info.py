@@ -8,8 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.gridops.metering.plugins.module_utils._security import INFO_SPEC, info_of
+from ansible_collections.gridops.metering.plugins.module_utils._argspec import target_from
+from ansible_collections.gridops.metering.plugins.module_utils._dlms_options import needs_counters
+from ansible_collections.gridops.metering.plugins.module_utils._facts import ASK, BLOCKS
+from ansible_collections.gridops.metering.plugins.module_utils._sealed import SEALED_OPTIONS
+from ansible_collections.gridops.metering.plugins.module_utils._security import INFO_SPEC, check_family, info_of
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
+from ansible_collections.gridops.metering.plugins.plugin_utils._dlms import dlms_ledger, facts_block, note_proven
 from ansible_collections.gridops.metering.plugins.plugin_utils._security import run_security
 
 
@@ -17,8 +22,27 @@ class ActionModule(MeterAction):
     """Reads the security of one DLMS/COSEM meter and judges it."""
 
     ARGUMENT_SPEC: ClassVar[dict[str, Any]] = INFO_SPEC
-    SUPPORTS_DELEGATION = False
+    SECRET_OPTIONS: ClassVar[tuple[str, ...]] = (*SEALED_OPTIONS, BLOCKS)
 
     def execute(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        host = str(task_vars.get("inventory_hostname", params["host"]))
-        return info_of(run_security(params, host, change=False, check=self.check_mode))
+        return info_of(run_security(params, _name(task_vars), change=False, check=self.check_mode))
+
+    def run_delegated(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """One call on the jump host; with keys, one before it that asks for the meter's counter, for which a block is reserved here."""
+        target = target_from(params, _name(task_vars))
+        check_family(target.family)
+        given = {**params, "records": None}
+        if not needs_counters(target.dlms) or self.check_mode:
+            return super().run_delegated(given, task_vars)
+        told = super().run_delegated({**given, BLOCKS: ASK}, task_vars)
+        if told.get("failed"):
+            return told
+        ledger = dlms_ledger(params.get("records"))
+        result = super().run_delegated({**given, BLOCKS: facts_block(ledger, target, int(told["floor"]))}, task_vars)
+        if not result.get("failed"):
+            note_proven(ledger, result, target.dlms)
+        return result
+
+
+def _name(task_vars: Mapping[str, Any]) -> str:
+    return str(task_vars.get("inventory_hostname", ""))

@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ._argspec import CONNECTION_SPEC, merge_specs
 from ._engine.base.errors import InputError
+from ._engine.base.target import DlmsKeys, Target
 from ._engine.catalogue import reasons
 from ._engine.meters.cosem import rights_report
 from ._engine.security import controls_dlms as judging
-from ._engine.security.desired import CLOCK, POLICY_WORDS, UPDATE_SECRET
-from ._engine.security.dlms import Report
+from ._engine.security.desired import CLOCK, POLICY_WORDS, UPDATE_SECRET, desired_from
+from ._engine.security.dlms import Desk, KeyLedger, Report, SecurityRun, Way
+from ._engine.wire.dlms.counters import CounterStore
+from ._engine.wire.dlms.session import Session, public
 
 #: Families whose security this release looks after.
 FAMILIES = ("mcs301",)
@@ -58,6 +63,25 @@ def check_family(family: str) -> None:
     if family not in FAMILIES:
         covered = f"one of {', '.join(FAMILIES)}: this release looks after the security of DLMS/COSEM meters only"
         raise InputError("family", family, covered, "design 2")
+
+
+def run_on(
+    target: Target, params: Mapping[str, Any], counters: CounterStore, ledger: KeyLedger, desk: Desk, *, change: bool, check: bool
+) -> Report:
+    """One run against one meter. Raises InputError before any contact, DeviceError where nothing could be read."""
+    check_family(target.family)
+    dlms = target.dlms
+    if dlms is None:
+        raise TypeError("no association")
+    desired = desired_from(params, dlms, change)
+    reset = "counter_reset" in desired.accept
+
+    def connect(keys: DlmsKeys, fresh: bool) -> Session:
+        return Session(target, counters, client=replace(dlms, keys=keys), stage="security", accept_reset=reset or fresh)
+
+    way = Way(connect, lambda: public(target), time.time)
+    login = bool(params.get("check_login"))
+    return SecurityRun(dlms, desired, way, ledger, desk, change=change, check=check, check_login=login).run()
 
 
 def secrets_of(params: Mapping[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ description:
   - With keys it signs in once with O(dlms_keys). Without keys it sees what the public client is shown, and the rest is V(unknown).
   - Other families are refused before any contact.
 requirements:
-  - cryptography, on the control node, where O(dlms_keys) are given
+  - cryptography, where it runs, if O(dlms_keys) are given
 options:
   policy:
     description:
@@ -31,12 +31,11 @@ attributes:
   check_mode:
     support: full
     details:
-      - In check mode it signs in only with keys which the records know to have worked. Otherwise it reads as the public client.
+      - In check mode it signs in only with keys which the records know to have worked. Otherwise, and on another host, it reads as the public client.
   diff_mode:
     support: N/A
     details: Changes nothing.
   in_process:
-    description: Runs in the process of the controller, where the records are. It cannot be delegated to another host.
     support: full
 notes:
   - Keys and passwords can never be read from a meter. That a key is the wanted one is known only from having used it.
@@ -98,12 +97,14 @@ error:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._front import controller_only
+from ..module_utils._front import run_module
 from ..module_utils._security import INFO_SPEC
+from ..module_utils._security_remote import remote_info
 
 
 def main() -> None:
-    controller_only(AnsibleModule(argument_spec=INFO_SPEC, supports_check_mode=True))
+    module = AnsibleModule(argument_spec=INFO_SPEC, supports_check_mode=True)
+    run_module(module, lambda params: remote_info(params, bool(module.check_mode)))
 
 
 if __name__ == "__main__":

@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import getpass
 import os
-import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from ansible_collections.gridops.metering.plugins.module_utils._argspec import target_from
+from ansible_collections.gridops.metering.plugins.module_utils._dlms_options import needs_counters
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import MeteringError, OrphanedError
-from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Dlms, DlmsKeys, Target
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import constants
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.types import Holder, Lease
-from ansible_collections.gridops.metering.plugins.module_utils._engine.security.desired import desired_from
-from ansible_collections.gridops.metering.plugins.module_utils._engine.security.dlms import Report, SecurityRun, Way
-from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.dlms.session import Session, public
-from ansible_collections.gridops.metering.plugins.module_utils._security import check_family
+from ansible_collections.gridops.metering.plugins.module_utils._engine.security.dlms import Report
+from ansible_collections.gridops.metering.plugins.module_utils._security import check_family, run_on
+
+from ._dlms import dlms_ledger
 
 
 class ControllerDesk:
@@ -68,38 +66,14 @@ class ControllerDesk:
 
 
 def run_security(params: Mapping[str, Any], host: str, *, change: bool, check: bool) -> Report:
-    """One meter. Raises MeteringError: for bad input before any contact."""
+    """One meter, from this process. Raises MeteringError: for bad input before any contact."""
     target = target_from(params, host)
     check_family(target.family)
-    dlms = _dlms(target)
-    desired = desired_from(params, dlms, change)
-    campaign = params.get("campaign") or "adhoc"
     records = open_records(params.get("records"), getpass.getuser(), read_only=check)
     # A counter is spent with every protected request, also in check mode.
-    counters = open_records(params.get("records"), getpass.getuser()).dlms if check and dlms.protection != "none" else records.dlms
-    reset = "counter_reset" in desired.accept
-
-    def connect(keys: DlmsKeys, fresh: bool) -> Session:
-        return Session(target, counters, client=replace(dlms, keys=keys), stage="security", accept_reset=reset or fresh)
-
-    desk = ControllerDesk(records, campaign, check or not change)
-    run = SecurityRun(
-        dlms,
-        desired,
-        Way(connect, lambda: public(target), time.time),
-        records.dlms,
-        desk,
-        change=change,
-        check=check,
-        check_login=bool(params.get("check_login")),
-    )
+    counters = dlms_ledger(params.get("records")) if check and needs_counters(target.dlms) else records.dlms
+    desk = ControllerDesk(records, params.get("campaign") or "adhoc", check or not change)
     try:
-        return run.run()
+        return run_on(target, params, counters, records.dlms, desk, change=change, check=check)
     finally:
         desk.release()
-
-
-def _dlms(target: Target) -> Dlms:
-    if target.dlms is None:  # the family was checked
-        raise TypeError("no association")
-    return target.dlms

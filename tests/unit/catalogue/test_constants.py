@@ -155,6 +155,7 @@ NUMBERS = [
     _number("dlms_counter_block", 64, None),
     _number("dlms_busy_wait", 75, None),
     _number("dlms_release_wait", 2, None),
+    _number("dlms_client_preestablished", 102, None),
     _number("security_lease_ttl", 300, None),
     _number("security_clock_tolerance", 60, None),
     _number("dlms_public_objects", 20, None),

@@ -217,7 +217,9 @@ DLMS_DATA_ELEMENTS = Constant("dlms_data_elements", 100_000, "elements", ("own",
 DLMS_DATA_BITS = Constant("dlms_data_bits", 2**20, "bits", ("own",), "in one bit-string: a bitmap of 4 MiB in blocks of 4 octets")
 DLMS_DATA_OCTETS = Constant("dlms_data_octets", 2**20, "octets", ("own",), "of one value that comes in blocks")
 DLMS_PDU_METER_MIN = Constant("dlms_pdu_meter_min", 12, "octets", ("own",), "a meter takes APDUs of this length at least (Green Book)")
-DLMS_PDU_MARGIN = Constant("dlms_pdu_margin", 256, "octets", ("own",), "by which protection, or an association, may make an answer longer than agreed")
+DLMS_PDU_MARGIN = Constant(
+    "dlms_pdu_margin", 256, "octets", ("own",), "by which protection, or an association, may make an answer longer than agreed"
+)
 DLMS_CHALLENGE = Constant("dlms_challenge", 16, "octets", ("own",), "of our HLS challenge; some meters refuse more")
 DLMS_CHALLENGE_MIN = Constant("dlms_challenge_min", 8, "octets", ("own",), "of a meter's HLS challenge (Green Book)")
 DLMS_CHALLENGE_MAX = Constant("dlms_challenge_max", 64, "octets", ("own",), "of a meter's HLS challenge (Green Book)")
@@ -228,6 +230,7 @@ DLMS_BUSY_WAIT = Constant(
 DLMS_RELEASE_WAIT = Constant("dlms_release_wait", 2, "s", ("own",), "for a meter's answer to a release, at most")
 
 # Security of meters
+DLMS_CLIENT_PREESTABLISHED = Constant("dlms_client_preestablished", 102, "", ("own",), "client of broadcasts, which never signs in (IDIS)")
 SECURITY_LEASE_TTL = Constant("security_lease_ttl", 300, "s", ("own",), "a change of security keeps its meter from one step to the next")
 SECURITY_CLOCK_TOLERANCE = Constant("security_clock_tolerance", 60, "s", ("own",), "between a meter's clock and the control node's")
 DLMS_PUBLIC_OBJECTS = Constant("dlms_public_objects", 20, "objects", ("own",), "which a public client may see, at most")

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..base.target import Dlms, DlmsKeys
+from ..catalogue import constants
 from ..catalogue.obis import ASSOCIATION_LN
 from ..catalogue.published_keys import FINDING, is_published_key
 from ..meters import cosem
@@ -188,18 +189,20 @@ def _suite(seen: Seen) -> Control:
 def _mechanisms(seen: Seen, dlms: Dlms) -> list[Control]:
     """Clients that may sign in with a password in clear, or without one. The pre-established client has no sign-in of its own."""
     rule, name = "own", "associations"
-    clients = {item.client: item.mechanism for item in seen.associations if item.client not in (None, dlms.public_client)}
+    open_clients = (None, dlms.public_client, constants.DLMS_CLIENT_PREESTABLISHED.number)
+    clients = {item.client: item.mechanism for item in seen.associations if item.client not in open_clients}
+    want = "every client signs in by HLS"
     if not clients:
-        return [Control(name, UNKNOWN, "no password in clear", None, rule, _why(seen, "associations"))]
-    weak = {client: found for client, found in sorted(clients.items(), key=str) if found == "lls"}
-    have = ", ".join(f"client {client}: {found or 'unknown'}" for client, found in sorted(clients.items(), key=str))
+        return [Control(name, UNKNOWN, want, None, rule, _why(seen, "associations"))]
+    have = ", ".join(f"client {client}: {clients[client] or 'unknown'}" for client in sorted(clients, key=str))
+    weak = [client for client in sorted(clients, key=str) if clients[client] in ("lls", "none")]
     if weak:
         who = ", ".join(str(client) for client in weak)
-        text = f"client {who} signs in with a password that goes over the network in clear"
-        return [Control(name, FAIL, "no password in clear", have, rule, text, "lls_secret, or close that association")]
-    if all(found is None for found in clients.values()):
-        return [Control(name, UNKNOWN, "no password in clear", have, rule, "the meter does not tell how its clients sign in")]
-    return [Control(name, PASS, "no password in clear", have, rule, "no client signs in with a password in clear")]
+        text = f"client {who} signs in with a password in clear, or with nothing at all"
+        return [Control(name, FAIL, want, have, rule, text, "lls_secret, or close that association")]
+    if None in clients.values():
+        return [Control(name, UNKNOWN, want, have, rule, "the meter does not tell of all clients how they sign in")]
+    return [Control(name, PASS, want, have, rule, "as the meter shows it; whether it takes a password beside it cannot be read")]
 
 
 def _public(seen: Seen, desired: Desired, dlms: Dlms) -> Control:

@@ -214,7 +214,7 @@ class SecurityRun:
 
     def _which(self, name: str, mark: str) -> str:
         for word, keys in (("new", self.desired.new_keys), ("current", self.dlms.keys)):
-            if marks.is_key_mark(mark, self.report.serial or "", name, getattr(keys, name), self.desired.marks_key):
+            if marks.is_key_mark(mark, self.report.serial or "", name, getattr(keys, name)):
                 return word
         return "other"
 
@@ -426,7 +426,7 @@ class SecurityRun:
         return WORKS
 
     def _mark(self, name: str, key: bytes) -> str:
-        return marks.key_mark(self.report.serial or "", name, key, self.desired.marks_key)
+        return marks.key_mark(self.report.serial or "", name, key)
 
     def _prove(self, step: Prove) -> str:
         """A new association with these keys, and one ciphered answer. Counters that are not believed are an error of their own."""

@@ -8,13 +8,11 @@ import hashlib
 import hmac
 
 
-def key_mark(serial: str, key_id: str, key: bytes, marks_key: bytes | None = None) -> str:
-    """The mark of a symmetric key: an HMAC under ``marks_key``; without one under the key itself, which has 128 bits of its own.
+def key_mark(serial: str, key_id: str, key: bytes) -> str:
+    """The mark of a symmetric key: an HMAC under the key itself, which has 128 bits of its own and cannot be guessed.
 
     Marks of one key differ from meter to meter, so that a ledger does not tell which meters share one.
     """
-    if marks_key:
-        return "m:" + _hmac(marks_key, "key", serial, key_id, key.hex())
     return "k:" + _hmac(key, "key", serial, key_id)
 
 
@@ -23,11 +21,9 @@ def secret_mark(serial: str, account: str, secret: bytes, marks_key: bytes) -> s
     return "m:" + _hmac(marks_key, "secret", serial, account, secret.hex())
 
 
-def is_key_mark(mark: str | None, serial: str, key_id: str, key: bytes | None, marks_key: bytes | None = None) -> bool:
-    """Whether ``mark``, of either kind, is that of ``key``."""
-    if not mark or key is None or (mark.startswith("m:") and not marks_key):
-        return False
-    return hmac.compare_digest(mark, key_mark(serial, key_id, key, marks_key if mark.startswith("m:") else None))
+def is_key_mark(mark: str | None, serial: str, key_id: str, key: bytes | None) -> bool:
+    """Whether ``mark`` is that of ``key``."""
+    return bool(mark) and key is not None and hmac.compare_digest(str(mark), key_mark(serial, key_id, key))
 
 
 def key_account(client: int, key_id: str) -> str:
