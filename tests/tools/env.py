@@ -4,7 +4,8 @@
 
 ``python3 tests/tools/env.py`` makes ``.venv``: the newest usable Python, ansible-core and tools from the hashed lock of that
 Python, the checkout linked as the installed collection ``gridops.metering`` and the simulator as the command ``metersim``.
-``--importer`` makes ``build/venv-importer`` for galaxy-importer instead; ``--lock`` writes the locks anew.
+``--importer`` makes ``build/venv-importer`` for galaxy-importer instead, ``--referees`` ``build/venv-referees`` for the foreign
+DLMS clients that tests compare with; ``--lock`` writes the locks anew.
 A second call does nothing unless a lock, the Python or the place of the checkout changed.
 """
 
@@ -23,7 +24,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = {(3, 11): "core-2.19", (3, 12): "core-2.20", (3, 13): "core-2.21", (3, 14): "core-2.21"}
-IMPORTER = "importer"
+#: Environments of their own, by the name of their lock: what stands in them must not be in the one of the product.
+OWN = ("importer", "referees")
 HELP = "this Python can make no virtual environment here; as root: apt-get install python3-venv"
 # The base interpreter is asked for, so that a call from inside a venv does not build on a venv that may be about to go.
 PROBE = "import ssl, sqlite3, sys, venv; print(*sys.version_info[:2], getattr(sys, '_base_executable', '') or sys.executable)"
@@ -215,10 +217,10 @@ def stamp_of(version: tuple[int, int], lock: Path) -> str:
     return json.dumps({"python": version, "lock": lock.name, "sha256": digest, "root": str(ROOT)})
 
 
-def ensure(venv: Path, importer: bool) -> None:
+def ensure(venv: Path, own: str = "") -> None:
     """Bring the environment up to its lock; does nothing when its stamp says that it is."""
     version, python = find_python()
-    lock = ROOT / "requirements" / f"{IMPORTER if importer else LOCKS[version]}.txt"
+    lock = ROOT / "requirements" / f"{own or LOCKS[version]}.txt"
     stamp, want = venv / ".metering-env", stamp_of(version, lock)
     working = probe(str(venv / "bin" / "python")) is not None
     if working and stamp.is_file() and stamp.read_text(encoding="utf-8") == want:
@@ -227,7 +229,7 @@ def ensure(venv: Path, importer: bool) -> None:
     if not working or not same_version(venv, version):
         create(python, venv)
     install(venv, lock)
-    if not importer:
+    if not own:
         link(venv)
     stamp.write_text(want, encoding="utf-8")
 
@@ -242,7 +244,7 @@ def lock_all() -> None:
     uv = find_uv(ROOT / ".venv")
     if not uv:
         raise BootstrapError("uv is needed to write locks: run python3 tests/tools/env.py first")
-    for version, name in [(v, n) for v, n in LOCKS.items() if v != (3, 14)] + [((3, 11), IMPORTER)]:
+    for version, name in [(v, n) for v, n in LOCKS.items() if v != (3, 14)] + [((3, 11), name) for name in OWN]:
         command: list[str | Path] = [uv, "pip", "compile", "-q", "--upgrade", "--universal"]
         command += ["--python-version", f"{version[0]}.{version[1]}"]
         command += ["--generate-hashes", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
@@ -254,15 +256,16 @@ def lock_all() -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dir", type=Path, help="where to make the environment (default .venv)")
-    parser.add_argument("--importer", action="store_true", help="make build/venv-importer, for galaxy-importer")
+    for name, what in (("importer", "galaxy-importer"), ("referees", "the foreign DLMS clients")):
+        parser.add_argument(f"--{name}", dest="own", action="store_const", const=name, default="", help=f"make build/venv-{name}, for {what}")
     parser.add_argument("--lock", action="store_true", help="write the locks anew")
     options = parser.parse_args()
-    default = ROOT / "build" / "venv-importer" if options.importer else ROOT / ".venv"
+    default = ROOT / "build" / f"venv-{options.own}" if options.own else ROOT / ".venv"
     try:
         if options.lock:
             lock_all()
         else:
-            ensure((options.dir or default).absolute(), options.importer)
+            ensure((options.dir or default).absolute(), options.own)
     except BootstrapError as error:
         say(f"env: {error}")
         return 1
