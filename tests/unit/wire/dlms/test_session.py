@@ -87,7 +87,10 @@ def test_hls_in_every_protection(meter, general, protection, sc):
         assert made.pdu == 1224
         assert {"get", "set", "action", "get-blocks", "action-blocks", "set-blocks", "multiple-references"} <= made.conformance
     assert meter.releases == 1
-    assert all(raw[0] == (0xDB if general else {0xC0: 0xC8, 0xC3: 0xCB}[plain[0]]) for raw, plain in zip(meter.wire[1:-1], meter.requests))
+    assert all(
+        raw[0] == (0xDB if general else {0xC0: 0xC8, 0xC3: 0xCB}[plain[0]])
+        for raw, plain in zip(meter.wire[1:-1], meter.requests, strict=True)
+    )
     assert len(meter.counters) == len(set(meter.counters))  # the proof's own counter among them
 
 

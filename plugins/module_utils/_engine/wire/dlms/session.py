@@ -522,7 +522,9 @@ def _told_floor(target: Target, client: Dlms) -> int:
     """The lowest counter which the meter will take, 0 where it does not tell."""
     try:
         return invocation_counter(target, client) + 1
-    except DeviceError as exc:
-        if exc.stage == "connect":
-            raise
+    except (AccessFault, RefusalError):
         return 0
+    except DeviceError as exc:
+        if exc.reason == "dlms_association_refused" or (isinstance(exc, LostError) and exc.sent):  # some just hang up
+            return 0
+        raise
