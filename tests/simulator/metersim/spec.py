@@ -197,9 +197,9 @@ def _with_defaults(entry: dict[str, Any], defaults: dict[str, Any]) -> dict[str,
     """What a family does not have is no default for it; ``dlms`` is merged."""
     keys = mcs301.METER_KEYS if entry.get("model", defaults.get("model")) == mcs301.MODEL else METER_KEYS
     merged = {**{key: value for key, value in defaults.items() if key in keys}, **entry}
-    both = (defaults.get("dlms"), entry.get("dlms"))
-    if "dlms" in keys and all(isinstance(item, dict) for item in both):
-        merged["dlms"] = {**both[0], **both[1]}
+    usual, own = defaults.get("dlms"), entry.get("dlms")
+    if "dlms" in keys and isinstance(usual, dict) and isinstance(own, dict):
+        merged["dlms"] = {**usual, **own}
     return merged
 
 

@@ -43,7 +43,7 @@ class Target(NamedTuple):
 
     class_id: int
     obis: bytes
-    index: int
+    number: int
 
     @property
     def name(self) -> str:
@@ -85,7 +85,7 @@ def _target(reader: Reader) -> Target:
 
 def _attribute(reader: Reader, request: Request) -> None:
     target = _target(reader)
-    request.targets.append(target._replace(index=target.index - 256 if target.index > 127 else target.index))
+    request.targets.append(target._replace(number=target.number - 256 if target.number > 127 else target.number))
     request.selections.append(Selection(reader.byte(), reader.value()) if reader.byte() else None)
 
 

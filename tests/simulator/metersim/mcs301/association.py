@@ -71,7 +71,8 @@ class Association:
             if len(raw) > self.meter.spec.dlms.pdu:
                 raise Refusal(apdu.NOT_ALLOWED, apdu.TOO_LONG)
             if client == BROADCAST:
-                return self._broadcast(raw)
+                self._broadcast(raw)
+                return None
             return self._dispatch(client, raw)
         except Refusal as exc:
             self.meter.record("refused", what=f"{raw[:1].hex()}", why=exc.raw.hex())
@@ -96,9 +97,7 @@ class Association:
         if self.state == PENDING and not self._is_reply(request):
             raise Refusal(apdu.NOT_ALLOWED, apdu.NOT_POSSIBLE)
         answer = self.services.answer(request)
-        if not request.confirmed:
-            answer = None
-        return self._finish(answer)
+        return self._finish(answer if request.confirmed else None)
 
     def _finish(self, answer: bytes | None) -> bytes | None:
         """Protect the answer, then let changed keys and policies hold."""
@@ -223,7 +222,7 @@ class Association:
         changed = {
             "truncated": answer[: len(answer) * 2 // 3],
             "length": answer[:-2] + b"\x09\x84\xff\xff\xff\xff",
-            "tag": b"\x3f" + answer[1:] if where == "aare" else answer[:3] + b"\x77" + answer[4:],
+            "tag": b"\x3f" + answer[1:] if where == "aare" else answer[:4] + b"\x77" + answer[5:],
             "invoke": answer[:2] + bytes([answer[2] ^ 0x05]) + answer[3:],
             "empty": answer[:1],
         }

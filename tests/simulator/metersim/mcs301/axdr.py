@@ -105,7 +105,7 @@ def encode(value: Value) -> bytes:
     if tag in _FIXED:
         return bytes([tag]) + struct.pack(_FIXED[tag], content)
     if tag in _PLAIN:
-        return bytes([tag]) + content
+        return bytes([tag]) + bytes(content)
     raw = content.encode("ascii" if tag == VISIBLE else "utf-8") if isinstance(content, str) else bytes(content)
     return bytes([tag]) + length(len(raw)) + raw
 

@@ -95,15 +95,15 @@ class Services:
         if item is None:
             return result
         mode = self._mode(item, target, attribute=True)
-        if target.index not in item.readers:
+        if target.number not in item.readers:
             return apdu.DENIED if mode is not None else apdu.UNDEFINED
         if mode not in (READ, BOTH, READ + SECURE, BOTH + SECURE) or not self._secure_enough(mode, SECURE):
             return apdu.DENIED
         if selection is not None:
-            if item.select is None or target.index != 2:
+            if item.select is None or target.number != 2:
                 return apdu.INCONSISTENT
             return item.select(selection)
-        return item.readers[target.index](self._who)
+        return item.readers[target.number](self._who)
 
     # -- rights -----------------------------------------------------------------------
 
@@ -117,7 +117,7 @@ class Services:
 
     def _mode(self, item: Cosem, target: Target, attribute: bool) -> int | None:
         rights = item.rights[self._who.client]
-        return (rights.attributes if attribute else rights.methods).get(target.index)
+        return (rights.attributes if attribute else rights.methods).get(target.number)
 
     def _secure_enough(self, mode: int, above: int) -> bool:
         return mode <= above or bool(self._who.control & AUTHENTICATED)
@@ -129,13 +129,13 @@ class Services:
         item, result = self._find(target)
         if item is not None:
             mode = self._mode(item, target, attribute=True)
-            if mode is None and target.index not in item.readers:
+            if mode is None and target.number not in item.readers:
                 result = apdu.UNDEFINED
             elif mode not in (WRITE, BOTH, WRITE + SECURE, BOTH + SECURE) or not self._secure_enough(mode, SECURE) or self._gate(item):
                 result = apdu.DENIED
             else:
-                result = item.writers[target.index](self._who, value)
-        self._who.meter.record("set", **{"class": target.class_id}, obis=target.name, attribute=target.index, result=result)
+                result = item.writers[target.number](self._who, value)
+        self._who.meter.record("set", **{"class": target.class_id}, obis=target.name, attribute=target.number, result=result)
         return result
 
     def _gate(self, item: Cosem) -> bool:
@@ -146,9 +146,9 @@ class Services:
     def run(self, target: Target, value: Value | None) -> Outcome | None:
         """One method; what it returns, or why not."""
         outcome = self._run(target, value)
-        if (target.class_id, target.index) != (18, 2):
+        if (target.class_id, target.number) != (18, 2):
             code = outcome if isinstance(outcome, int) else apdu.SUCCESS
-            self._who.meter.record("action", **{"class": target.class_id}, obis=target.name, method=target.index, result=code)
+            self._who.meter.record("action", **{"class": target.class_id}, obis=target.name, method=target.number, result=code)
         return None if outcome == apdu.SUCCESS else outcome
 
     def _run(self, target: Target, value: Value | None) -> Outcome | None:
@@ -157,11 +157,11 @@ class Services:
             return result
         mode = self._mode(item, target, attribute=False)
         if mode is None:
-            return apdu.DENIED if target.index in item.methods else apdu.UNDEFINED
-        reply = (target.class_id, target.index) == (15, 1)
+            return apdu.DENIED if target.number in item.methods else apdu.UNDEFINED
+        reply = (target.class_id, target.number) == (15, 1)
         if not self._secure_enough(mode, 1) or (not reply and self._gate(item)):
             return apdu.DENIED
-        return item.methods[target.index](self._who, value)
+        return item.methods[target.number](self._who, value)
 
     def _perform(self, request: Request) -> bytes:
         invoke = request.invoke
