@@ -15,10 +15,10 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.artifacts
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError, MeteringError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.accept import check_words
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.limits import attempt_limit
-from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import find_model
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import MCS301, find_model
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.versions import Version
+from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import parts, review, waves
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import plan as planning
-from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import review, waves
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.campaign import Campaign, parse_campaign
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
 from ansible_collections.gridops.metering.plugins.module_utils._rollout import ROLLOUT_SPEC
@@ -48,7 +48,15 @@ class ActionModule(MeterAction):
         meters = _Meters(params, task_vars, records, campaign, reviewed).all()
         packages = [
             planning.PackageInfo(
-                tuple(m.name for m in item.models), item.version, item.method, item.size, item.id, item.digest, item.tool_version
+                tuple(m.name for m in item.models),
+                item.version,
+                item.method,
+                item.size,
+                item.id,
+                item.digest,
+                item.tool_version,
+                item.component,
+                item.signature,
             )
             for item in manifest.packages
         ]
@@ -84,7 +92,7 @@ class ActionModule(MeterAction):
 
     def _check(
         self, params: dict[str, Any], task_vars: Mapping[str, Any], campaign: Campaign, reviewed: dict[str, Any] | None
-    ) -> tuple[planning.Settings, dict[str, str], Manifest]:
+    ) -> tuple[planning.Settings, dict[str, Any], Manifest]:
         """Everything that can be wrong without asking a meter. Raises InputError."""
         if not params["campaign"].strip():
             raise InputError("metering_campaign", params["campaign"], "a name", "design 4.5")
@@ -99,15 +107,26 @@ class ActionModule(MeterAction):
         check_words(params["accept"])
         targets = planning.check_targets({**(params["targets"] or {}), **campaign.targets})
         if params["meters"] is None and reviewed is None:  # otherwise the plan looks at each meter's own version anyway
-            own = [Said(task_vars["hostvars"], host).get("version") for host in task_vars.get("ansible_play_hosts", ())]
-            for version in own:
-                planning.check_version("metering_version", version)
-            if not targets and not any(own):
+            own = [Said(task_vars["hostvars"], host) for host in task_vars.get("ansible_play_hosts", ())]
+            for said in own:
+                _check_own(said)
+            if not targets and not any(said.get("version") for said in own):
                 accepted = "a version for at least one model, or metering_version for a meter"
                 raise InputError("metering_targets", params["targets"], accepted, "R-006")
         strict = params["strict_matrix"] if campaign.strict_matrix is None else campaign.strict_matrix
         kept = {**campaign.raw, "gate": dict(gate), "accept": [*(campaign.accept or params["accept"])]}
         return planning.Settings(batches, concurrency, strict, campaign.waves, kept), targets, load(Path(params["artifacts"]))
+
+
+def _check_own(said: Said) -> None:
+    """The target of one meter, as its inventory says it. Raises InputError."""
+    version = said.get("version")
+    if said.get("family") != MCS301:
+        planning.check_version("metering_version", version)
+        return
+    parts.check_component("metering_component", said.get("component"))
+    if version:
+        parts.check_target("metering_version", version)
 
 
 def _check_names(campaign: Campaign, hostvars: Any) -> None:
@@ -174,6 +193,8 @@ class _Meters:
         version = _known((facts.get("firmware") or {}).get("version"))
         error = entry.get("error") or {}
         reserve = said.get("attempts_reserve")
+        firmware = facts.get("firmware") or {}
+        block_size = (facts.get("transfer") or {}).get("block_size")
         address = _known((facts.get("network") or {}).get("address")) or str(said.get("host") or said.get("ansible_host", "") or host)
         accept = said.get("accept")
         opened = self._left_open(host, serial)
@@ -194,6 +215,9 @@ class _Meters:
             open_method=opened,
             hardware=_known(facts.get("hardware_revision")),
             done=host in self._done,
+            parts=parts.parts_of(firmware),
+            component=parts.check_component("metering_component", said.get("component")),
+            block_size=block_size if isinstance(block_size, int) else None,
             **({} if reserve is None else {"attempts_reserve": int(reserve)}),
         )
 
@@ -207,7 +231,8 @@ class _Meters:
     def _attempts(self, serial: str, model: str, version: str, attested: Any) -> int | None:
         """Used attempts: from the records, else attested, else unknown (None). Also None where no limit is documented."""
         try:
-            limit = attempt_limit(find_model(model), Version.parse(version)) if serial else None
+            known = find_model(model) if serial else None
+            limit = attempt_limit(known, Version.parse(version)) if known is not None and known.family != MCS301 else None
         except MeteringError:
             return None
         if limit is None:

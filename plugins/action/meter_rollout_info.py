@@ -39,7 +39,7 @@ class ActionModule(MeterAction):
         waves.check_policy(gate)
         place = Place(plan, params["method"] or "", params["batch"])
         if params["step"] == "before":
-            return self._before(params, plan, task_vars)
+            return self._before(params, plan, place, task_vars)
         records = open_records(params["records"], getpass.getuser(), read_only=True)
         outcomes: Outcomes = {host: row for host, row in records.outcomes(params["campaign"]).items() if row["planned"]}
         if params["step"] == "retries":
@@ -63,7 +63,7 @@ class ActionModule(MeterAction):
 
     # -- around a batch -----------------------------------------------------------------------------------------------
 
-    def _before(self, params: dict[str, Any], plan: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+    def _before(self, params: dict[str, Any], plan: Mapping[str, Any], place: Place, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Whether the next batch may start: nothing stopped the rollout, and the window is open for as long as a batch may need."""
         verdict = waves.Verdict(waves.ADVANCE, "the batch may start", 0, 0, 0)
         stopped = params["stopped"] or {}
@@ -74,7 +74,7 @@ class ActionModule(MeterAction):
             )
         else:
             factor = rollout.clock_factor(task_vars["hostvars"], params["batch"])
-            needed = planning.batch_seconds(params["method"] or "ftp")[1] / factor
+            needed = place.seconds(params["method"] or "ftp") / factor
             set_windows = windows.check_windows((plan.get("campaign") or {}).get("windows") or ())
             opening = windows.look(set_windows, time.time(), needed)
             if not opening.open:
@@ -148,7 +148,7 @@ class ActionModule(MeterAction):
             folder = Path(params["report_dir"])
             write_json(folder, "report.json", result)
             write_text(folder, "report.md", [f"# Report of {params['campaign']}", "", *markdown, "", f"Journal head: `{chain.head}`"])
-        not_good = [host for host, row in outcomes.items() if row["outcome"] not in good]
+        not_good = [host for host, row in outcomes.items() if row["outcome"] not in (*good, *enums.ASKED_TO_REST)]
         return {**result, **more, "markdown": markdown, "stop": verdict.action != waves.ADVANCE, "not_good": not_good}
 
 

@@ -368,7 +368,7 @@ class FirmwareTask:
         reading, hop = self._known(), self._hop()
         if reading.serial is None:
             raise TypeError("no serial number")
-        limit = attempt_limit(self.model, self.source)
+        limit = attempt_limit(self.model, self.source) if isinstance(self.source, Version) else None
         spent = 1 if self.rules.retry or (self.resumed is not None and self.resumed.outcome) else 0
         return Job(
             host=self.host,

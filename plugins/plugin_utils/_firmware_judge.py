@@ -85,7 +85,7 @@ def _upgraded_by_ftp_before(task: FirmwareTask) -> bool:
 
 def budget(task: FirmwareTask) -> Attempts:
     """The attempt budget of the meter in the band of its present version (R-043, R-154, G-06)."""
-    limit = attempt_limit(task.model, task.source)
+    limit = attempt_limit(task.model, task.source) if isinstance(task.source, Version) else None
     serial = task.reading.serial if task.reading else None
     if limit is None or serial is None:
         return Attempts()

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import constants
-from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import waves
+from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import parts, waves
+from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import plan as planning
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records
 
 Outcomes = dict[str, dict[str, Any]]
@@ -60,6 +61,7 @@ class Place:
         batches = self._batches(method)
         index = max(range(len(batches)), key=lambda at: len(hosts & set(batches[at]["meters"])), default=None)
         found = batches[index] if index is not None and hosts & set(batches[index]["meters"]) else {"wave": "", "meters": []}
+        self._batch: Mapping[str, Any] = found
         self.wave: Mapping[str, Any] = next((wave for wave in plan.get("waves", ()) if wave["name"] == found["wave"]), {})
         later = batches[index + 1 :] if index is not None else []
         self.ends_wave = bool(self.wave) and all(batch["wave"] != found["wave"] for batch in later)
@@ -68,6 +70,10 @@ class Place:
 
     def _batches(self, method: str) -> list[Mapping[str, Any]]:
         return [batch for one in self._plan.get("passes", ()) if one["method"] == method for batch in one["batches"]]
+
+    def seconds(self, method: str) -> float:
+        """The longest that this batch may take, in meter seconds."""
+        return float((self._batch.get("seconds") or planning.batch_seconds(method))[1])
 
     @property
     def wave_hosts(self) -> list[str]:
@@ -123,7 +129,9 @@ def disprove(outcomes: Outcomes, meters: Mapping[str, Any]) -> list[str]:
         seen = meters.get(host)
         if seen is None or not proven or row["outcome"] not in _PROVEN:
             continue
-        version = ((seen.get("facts") or {}).get("firmware") or {}).get("version")
+        firmware = (seen.get("facts") or {}).get("firmware") or {}
+        component = (detail.get("after") or {}).get("component")
+        version = firmware.get("version") if component is None else parts.runs(parts.parts_of(firmware), int(component), proven) or None
         if version not in (None, "unknown", proven):
             text = f"proven with {proven} right after the upgrade, but runs {version} now"
             row.update(outcome="failed_final", reason="wrong_version_after", detail={**detail, "text": text})

@@ -290,7 +290,16 @@ def test_terminal_states():
         "verified verified_late blocked upgraded_unconfigured failed_final comms_lost attempts_exhausted escalate_vendor skipped_by_abort"
     )
     assert set(enums.TERMINAL_STATES) == set(expected.split())
-    assert set(enums.RESTING_STATES) == {"current", "planned", "staged", "scheduled", "handed_over", "not_responding", "paused"}
+    assert set(enums.RESTING_STATES) == {
+        "current",
+        "planned",
+        "staged",
+        "scheduled",
+        "activated_unconfirmed",
+        "handed_over",
+        "not_responding",
+        "paused",
+    }
 
 
 # Advisories

@@ -205,8 +205,8 @@ DLMS_CLOCK_TOLERANCE = Constant(
     "dlms_clock_tolerance", 60, "s", ("own",), "between a meter's clock and the control node's, for an activation at a given time"
 )
 DLMS_LEAD_TIME = Constant("dlms_lead_time", 60, "s", ("own",), "from now to an activation at a given time, at least")
-DLMS_ROUND_TRIP_MIN = Constant("dlms_round_trip_min", 0.05, "s", ("own",), "of one block over a good network (estimates only)")
-DLMS_ROUND_TRIP_MAX = Constant("dlms_round_trip_max", 0.5, "s", ("own",), "of one block over a cellular network (estimates only)")
+DLMS_ROUND_TRIP_MIN = Constant("dlms_round_trip_min", 50, "ms", ("own",), "of one block over a good network (estimates only)")
+DLMS_ROUND_TRIP_MAX = Constant("dlms_round_trip_max", 500, "ms", ("own",), "of one block over a cellular network (estimates only)")
 DLMS_BLOCK_LARGE = Constant("dlms_block_large", 1024, "octets", ("own",), "a large image block, where the meter's own is not known yet")
 DLMS_BLOCK_SMALL = Constant("dlms_block_small", 128, "octets", ("own",), "a small image block, where the meter's own is not known yet")
 DLMS_STEP_COUNTERS = Constant("dlms_step_counters", 256, "counters", ("own",), "reserved for one step on a jump host, without the blocks")

@@ -68,7 +68,9 @@ TERMINAL_STATES = (
     "escalate_vendor",
     "skipped_by_abort",
 )
-RESTING_STATES = ("current", "planned", "staged", "scheduled", "handed_over", "not_responding", "paused")
+RESTING_STATES = ("current", "planned", "staged", "scheduled", "activated_unconfirmed", "handed_over", "not_responding", "paused")
+#: Where a meter rests because it was asked to: nothing failed and nothing is overdue.
+ASKED_TO_REST = ("staged", "scheduled")
 GOOD_OUTCOMES = ("verified", "verified_late", "current")
 
 

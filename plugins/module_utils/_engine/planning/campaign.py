@@ -136,6 +136,12 @@ SCHEMA: dict[str, Any] = {
         },
         "tool_mode": {"enum": ["manual", "command"], "x-accepted": "manual or command", "x-rule": "R-071"},
         "tool": {"type": "object", "x-accepted": "a dictionary, as for metering_tool", "x-rule": "R-071"},
+        "activate": {"enum": ["now", "at", "never"], "x-accepted": "now, at or never", "x-rule": "R-228"},
+        "activate_at": {
+            "type": "string",
+            "x-accepted": "a time with zone between quotes, such as '2026-11-22T02:00:00+01:00'",
+            "x-rule": "R-204",
+        },
     },
 }
 

@@ -12,5 +12,5 @@ def transfer_seconds(size: int, block_size: int | None = None) -> tuple[float, f
     if size <= 0:
         return 0.0, 0.0
     large, small = (block_size or constants.DLMS_BLOCK_LARGE.number), (block_size or constants.DLMS_BLOCK_SMALL.number)
-    least = -(-size // large) * constants.DLMS_ROUND_TRIP_MIN.number
-    return float(least), float(-(-size // small) * constants.DLMS_ROUND_TRIP_MAX.number)
+    least, most = -(-size // large) * constants.DLMS_ROUND_TRIP_MIN.number, -(-size // small) * constants.DLMS_ROUND_TRIP_MAX.number
+    return least / 1000, most / 1000

@@ -13,8 +13,10 @@ from typing import Any
 from ..base.errors import InputError
 from ..catalogue import constants
 from ..catalogue.limits import attempt_limit
-from ..catalogue.models import Model, find_model
+from ..catalogue.models import MCS301, Model, find_model
 from ..catalogue.versions import Dotted, Version
+from . import parts
+from .estimates import transfer_seconds
 from .paths import Hop, plan_path
 from .retries import retry_table
 from .waves import Wave, assign_waves, check_concurrency, cut_batches, spread
@@ -24,7 +26,7 @@ UPGRADE, CURRENT, BLOCKED, NO_TARGET = "upgrade", "current", "blocked", "no_targ
 #: The words of the vendor's tool for a meter that can be upgraded (R-110).
 APPLICABLE = "Firmware upgrade applicable"
 #: Methods this release can run, in the order of the rolling passes; a path with another one is shown and blocked.
-METHODS = ("ftp", "tool", "web")
+METHODS = ("ftp", "tool", "web", "dlms")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class MeterState:
     """One meter as the plan sees it. ``version`` and ``target`` are text; ``error`` says why it could not be read.
 
     ``open_method`` is that of an upgrade without an end; ``done`` says that this campaign upgraded the meter in an earlier run.
+    Where versions are identifiers, ``parts`` holds them and ``component`` the part that was named; ``block_size`` is in octets.
     """
 
     host: str
@@ -51,6 +54,9 @@ class MeterState:
     open_method: str = ""
     hardware: str = ""
     done: bool = False
+    parts: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    component: int | None = None
+    block_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,8 @@ class PackageInfo:
     id: str = ""
     digest: str = ""
     tool_version: str = ""
+    component: int | None = None
+    signature: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,14 +85,15 @@ class Settings:
     campaign: Mapping[str, Any] = field(default_factory=dict)
 
 
-def check_targets(targets: Mapping[str, Any] | None) -> dict[str, str]:
-    """Target versions by canonical model name. Raises InputError."""
+def check_targets(targets: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Target versions by canonical model name; for identifiers with the part that was named. Raises InputError."""
     if not isinstance(targets or {}, Mapping):
         raise InputError("metering_targets", targets, "a dictionary of model to version", "R-006")
-    checked: dict[str, str] = {}
+    checked: dict[str, Any] = {}
     for name, version in (targets or {}).items():
         model = find_model(name, "metering_targets")
-        text = check_version(f"metering_targets.{name}", version) if model.family != "mcs301" else str(version)
+        option = f"metering_targets.{name}"
+        text = parts.check_target(option, version) if model.family == MCS301 else check_version(option, version)
         if checked.setdefault(model.name, text) != text:
             raise InputError("metering_targets", name, f"one version for {model.name}, not two", "R-006")
     return checked
@@ -101,7 +110,7 @@ def check_version(option: str, version: object) -> str:
 
 
 def build_plan(
-    meters: Sequence[MeterState], targets: Mapping[str, str], packages: Sequence[PackageInfo], settings: Settings
+    meters: Sequence[MeterState], targets: Mapping[str, Any], packages: Sequence[PackageInfo], settings: Settings
 ) -> dict[str, Any]:
     """The plan document. Raises InputError for settings or targets that are not accepted; a meter never raises."""
     concurrency = check_concurrency(settings.concurrency)
@@ -122,7 +131,7 @@ def build_plan(
         "format": FORMAT,
         "targets": by_model,
         "concurrency": concurrency,
-        "concurrency_note": f"no document gives a number for ftp and web: {concurrency} at a time is the operator's choice (G-18)",
+        "concurrency_note": f"no document gives a number for ftp, web and dlms: {concurrency} at a time is the operator's choice (G-18)",
         "meters": entries,
         "waves": [{**wave.as_dict(), "meters": list(hosts)} for wave, hosts in waves],
         "passes": passes,
@@ -155,10 +164,18 @@ def _passes(
         for wave, hosts in waves:
             own = [host for host in hosts if method in by_host[host]["passes"]]
             sizes = tuple(size if isinstance(size, str) else min(size, cap) for size in wave.batches or settings.batches)
-            batches += [{"wave": wave.name, "meters": list(batch)} for batch in cut_batches(own, sizes, cap, peers)]
+            batches += [
+                {"wave": wave.name, "meters": list(batch), **_slow(batch, by_host)} for batch in cut_batches(own, sizes, cap, peers)
+            ]
         if batches:
             passes.append({"method": method, "cap": cap, "cap_note": note, "batches": batches})
     return passes
+
+
+def _slow(batch: Sequence[str], by_host: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Bounds of a batch whose time depends on its images; its meters work side by side, so the slowest one counts."""
+    own = [by_host[host]["seconds"] for host in batch if by_host[host].get("seconds")]
+    return {"seconds": [max(item[0] for item in own), max(item[1] for item in own)]} if own else {}
 
 
 def _cap(method: str, entries: Sequence[Mapping[str, Any]], packages: Sequence[PackageInfo], concurrency: int) -> tuple[int, str]:
@@ -225,7 +242,7 @@ def notes(plan: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _entry(meter: MeterState, targets: Mapping[str, str], packages: Sequence[PackageInfo], strict: bool) -> dict[str, Any]:
+def _entry(meter: MeterState, targets: Mapping[str, Any], packages: Sequence[PackageInfo], strict: bool) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "host": meter.host,
         "address": meter.address,
@@ -245,7 +262,7 @@ def _entry(meter: MeterState, targets: Mapping[str, str], packages: Sequence[Pac
     }
     if (meter.error or meter.error_reason) and meter.open_method:
         entry["passes"] = [meter.open_method]
-        entry["target"] = meter.target or targets.get(meter.model, "")
+        entry["target"] = meter.target or parts.split(targets.get(meter.model, ""))[0]
         return _end(entry, UPGRADE, "", "does not answer, and its last upgrade has no recorded end: it is looked at again")
     if meter.error or meter.error_reason:
         return _end(entry, BLOCKED, meter.error_reason or "transport_failed", meter.error or "the meter could not be read")
@@ -257,6 +274,8 @@ def _entry(meter: MeterState, targets: Mapping[str, str], packages: Sequence[Pac
     wanted = meter.target or targets.get(model.name, "")
     if not wanted:
         return _end(entry, NO_TARGET, "", f"no target version is given for {model.name}")
+    if model.family == MCS301:
+        return _part_entry(entry, meter, model, wanted, packages)
     target = Version.parse(check_version("metering_version", wanted))
     entry["target"] = str(target)
     try:
@@ -307,8 +326,52 @@ def _with_path(
     return _end(entry, UPGRADE, "", "; ".join(item["text"] for item in entry["obstacles"]) or APPLICABLE)
 
 
+def _part_entry(entry: dict[str, Any], meter: MeterState, model: Model, wanted: Any, packages: Sequence[PackageInfo]) -> dict[str, Any]:
+    """A meter whose parts have identifiers: one hop for one part (R-223)."""
+    target, named = parts.split(parts.check_target("metering_version", wanted))
+    own = [item for item in packages if model.name in item.models and item.method in METHODS and item.version == target]
+    component = parts.choose(meter.component if meter.component is not None else named, (item.component for item in own))
+    source = parts.runs(meter.parts, component, target)
+    entry.update(target=target, version=source, component=component)
+    if not source:
+        return _end(entry, BLOCKED, "identity_unreadable", f"the meter does not tell the identifier of its part {component}")
+    opened = [meter.open_method] if meter.open_attempt and meter.open_method else []
+    path = plan_path(model, source, target)
+    if not path.hops and not opened:
+        return _end(entry, CURRENT, "", f"already at {target}")
+    entry["passes"] = list(dict.fromkeys([*opened, *(hop.method for hop in path.hops)]))
+    if not path.hops:
+        return _end(entry, UPGRADE, "", f"at {target}; an interrupted upgrade has no recorded end yet and is ended by a fresh look")
+    (hop,) = path.hops
+    package = next((item for item in own if item.component in (None, component)), None)
+    if package is None:
+        entry["passes"] = []
+        return _end(
+            entry, BLOCKED, "artifact_missing", f"no package for {model.name} {target}, part {component}, is in the artifact folder"
+        )
+    entry["hops"] = [{**_hop(hop), "artifact": package.id, "digest": package.digest}]
+    entry["bytes_to_send"], entry["seconds"] = package.size, _image_seconds(package.size, meter.block_size)
+    entry["expect"] = {hop.method: _expect(meter.serial, entry["hops"][0])}
+    words = {*hop.accept, *(["legally_relevant"] if component == constants.DLMS_B_METROLOGY.number else [])}
+    _need(entry, meter, words | ({"unverified_image"} if package.signature == "unverified" else set()))
+    if not meter.serial:
+        entry["obstacles"].append({"reason": "serial_unknown", "text": "the meter does not tell its serial number"})
+    return _end(entry, UPGRADE, "", "; ".join(item["text"] for item in entry["obstacles"]) or APPLICABLE)
+
+
+def _image_seconds(size: int, block_size: int | None) -> list[int]:
+    """From the first block to the last word of the meter's own test."""
+    least, most = transfer_seconds(size, block_size)
+    after = constants.DLMS_VERIFY_LIMIT.number + constants.DLMS_ACTIVATION_LIMIT.number + constants.DLMS_SELF_TEST_LIMIT.number
+    return [round(least + constants.DLMS_CONFIRM_HOLD.number), round(most + after + constants.DLMS_CONFIRM_HOLD.number)]
+
+
 def _judge_accept(entry: dict[str, Any], meter: MeterState, hops: Sequence[Hop]) -> None:
-    words = sorted({word for hop in hops for word in hop.accept if not (word == "loses_dlf3000" and meter.upgraded_by_ftp)})
+    _need(entry, meter, {word for hop in hops for word in hop.accept if not (word == "loses_dlf3000" and meter.upgraded_by_ftp)})
+
+
+def _need(entry: dict[str, Any], meter: MeterState, needed: set[str]) -> None:
+    words = sorted(needed)
     entry["needed_accept"] = words
     entry["missing_accept"] = [word for word in words if word not in meter.accept]
     for word in entry["missing_accept"]:
@@ -376,12 +439,16 @@ def estimate(passes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _bounds(one: Mapping[str, Any]) -> tuple[int, int]:
-    least, most = batch_seconds(one["method"])
-    return len(one["batches"]) * least, len(one["batches"]) * most
+    usual = batch_seconds(one["method"])
+    each = [tuple(batch.get("seconds") or usual) for batch in one["batches"]]
+    return sum(item[0] for item in each), sum(item[1] for item in each)
 
 
 def batch_seconds(method: str) -> tuple[int, int]:
     """Shortest and longest documented time of one batch, in seconds, its settle time included."""
+    if method == "dlms":  # without an image to send: an interrupted upgrade that is looked at
+        shortest, longest = _image_seconds(0, None)
+        return shortest, longest
     documented = constants.CARD_RESET_MIN if method == "ftp" else constants.EXPECTED_DURATION
     most = constants.TOOL_DEADLINE if method == "tool" else constants.HARD_TIMEOUT
     return int(documented.number + constants.SETTLE.number), int(most.number + constants.SETTLE.number)
@@ -399,4 +466,7 @@ def _deadlines() -> dict[str, int]:
         "failed_retryable": int(constants.RETRY_HOLD.number),
         "handed_over": int(constants.HANDOVER_HOLD.number),
         "settling": int(constants.SETTLE.number),
+        "image_check": int(constants.DLMS_VERIFY_LIMIT.number),
+        "activation": int(constants.DLMS_ACTIVATION_LIMIT.number),
+        "activated_unconfirmed": int(constants.DLMS_SELF_TEST_LIMIT.number),
     }

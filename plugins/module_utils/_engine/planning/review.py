@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..base.errors import InputError
 from ..catalogue.versions import Version
+from . import parts
 from . import plan as planning
 from .plan import BLOCKED, CURRENT, UPGRADE, MeterState, PackageInfo
 
@@ -58,6 +60,8 @@ def apply_plan(plan: Mapping[str, Any], meters: Sequence[MeterState], packages: 
 
 
 def _entry(planned: Mapping[str, Any], meter: MeterState, digests: Mapping[str, str]) -> dict[str, Any]:
+    if planned.get("component") is not None:  # the part that the plan is about
+        meter = replace(meter, version=parts.runs(meter.parts, int(planned["component"]), str(planned["target"])))
     entry = {**planned, "version": meter.version or planned["version"]}
     if planned["state"] not in (UPGRADE, CURRENT):
         return entry
@@ -112,6 +116,8 @@ def _passes(plan: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> li
 
 
 def _same(version: str, other: str) -> bool:
+    if version and version == other:  # identifiers, which are canonical
+        return True
     try:
         return Version.parse(version) == Version.parse(other)
     except InputError:
