@@ -225,7 +225,7 @@ class SecurityRun:
     def _report_untried(self, text: str) -> bool:
         """Only the public view: everything else is unknown, and nothing is planned."""
         self._judge_unread(text)
-        self.report.outcome, self.report.text = "planned", text
+        self.report.outcome, self.report.text = "planned" if self.change else "reported", text
         return False
 
     def _judge_unread(self, text: str) -> None:
@@ -380,15 +380,17 @@ class SecurityRun:
         look.settings(self._open_session(), report.seen, self.way.now)
         fresh = judging.judge(report.seen, self.desired, self.dlms, self._keys, self._marks())
         report.controls = [self._ended(item, planned) for item in fresh]
-        unproven = [item.id for item in report.controls if item.id in planned and item.state != CHANGED]
+        unproven = [item.id for item in report.controls if item.id in planned and item.state not in (CHANGED, PASS)]
         if unproven:
             self._fail("setting_not_confirmed", f"{', '.join(unproven)}: the meter accepted it and does not show it")
-        report.outcome, report.text = "changed", f"changed {', '.join(planned)}"
+        changed = [item.id for item in report.controls if item.state == CHANGED]
+        report.outcome = "changed" if changed else "current"
+        report.text = f"changed {', '.join(changed)}" if changed else "the meter has the new keys already"
 
     def _ended(self, item: Control, planned: list[str]) -> Control:
-        if item.id not in planned:
-            return item
-        written = item.id == "lls_secret" and self._done.get(item.id) == "changed"
+        if item.id not in planned or self._done.get(item.id) != "changed":
+            return item  # a key that turned out to be there already was not changed
+        written = item.id == "lls_secret"
         if item.state == PASS or written:
             text = "was written; it is never tried out" if written else item.text
             return replace(item, state=CHANGED, have=item.want, text=text)
