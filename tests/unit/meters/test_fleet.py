@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from typing import Any
 
 import pytest
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, InputError
-from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Dlms, Target
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters import fleet
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters.fleet import FleetOptions, Job, read_fleet
 
@@ -125,7 +126,9 @@ def test_a_meter_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch
     assert isinstance(result, DeviceError) and result.reason == "deadline_exceeded"
 
 
-@pytest.mark.parametrize("bad", [{"concurrency": 0}, {"concurrency": 5000}, {"per_gateway": 0}, {"retries": 2}, {"deadline": 0}, {"deadline": 1e9}])
+@pytest.mark.parametrize(
+    "bad", [{"concurrency": 0}, {"concurrency": 5000}, {"per_gateway": 0}, {"retries": 2}, {"deadline": 0}, {"deadline": 1e9}]
+)
 def test_options_out_of_range_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(bad))):
         FleetOptions(**bad).check()
@@ -133,3 +136,69 @@ def test_options_out_of_range_are_refused(bad: dict[str, Any]) -> None:
 
 def test_no_meters_is_no_error() -> None:
     assert go([]) == {}
+
+
+# -- DLMS meters in the same pass ---------------------------------------------------------------------------------------
+
+
+class DlmsLine:
+    """Stands in for DLMS meters, which are read in threads."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.lock = threading.Lock()
+        self.now: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        self.asked: list[tuple[str, frozenset[str], object, float]] = []
+        self.fails: dict[str, list[BaseException]] = {}
+        monkeypatch.setattr(fleet.mcs301, "read_target", self.read)
+
+    def read(self, target: Target, subsets: frozenset[str], counters: object, seconds: float) -> dict[str, Any]:
+        key = target.gateway or target.host
+        with self.lock:
+            self.asked.append((target.name, subsets, counters, seconds))
+            self.now[key] += 1
+            self.most[key] = max(self.most[key], self.now[key])
+        try:
+            assert threading.current_thread() is not threading.main_thread()
+            if self.fails.get(target.name):
+                raise self.fails[target.name].pop(0)
+            return {"name": target.name, "family": "mcs301"}
+        finally:
+            with self.lock:
+                self.now[key] -= 1
+
+
+def dlms_job(name: str, gateway: str | None = None, counters: Any = None) -> Job:
+    target = Target(name, f"192.0.2.{name}", {"dlms": 4059}, 255, gateway=gateway, family="mcs301", dlms=Dlms())
+    return Job(target, counters=counters)
+
+
+def test_families_are_read_in_one_pass_each_with_its_own_subsets(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    dlms, counters = DlmsLine(monkeypatch), object()
+    jobs = [job("1"), dlms_job("2", counters=counters), job("3"), dlms_job("4", counters=counters)]
+    found = go(jobs, subsets=frozenset({"identity", "lock", "transfer"}), deadline=7.0)
+    assert [(name, facts.get("family")) for name, facts in found.items()] == [("1", None), ("2", "mcs301"), ("3", None), ("4", "mcs301")]
+    assert {asked[1:] for asked in dlms.asked} == {(frozenset({"identity", "transfer"}), counters, 7.0)}
+
+
+def test_a_gateway_of_both_families_is_asked_for_one_meter_at_a_time(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    dlms = DlmsLine(monkeypatch)
+    go([dlms_job(str(n), "riser") for n in range(1, 9)] + [job(f"m{n}", "riser") for n in range(4)], concurrency=50)
+    assert (dlms.most["riser"], line.most["riser"], len(dlms.asked)) == (1, 1, 8)
+
+
+@pytest.mark.parametrize(
+    ("fault", "tries"),
+    [
+        (DeviceError("connect", "transport_failed", "nobody there"), 2),
+        (DeviceError("facts", "transport_failed", "the line broke"), 2),
+        (DeviceError("association", "transport_failed", "the meter closed the connection"), 1),
+        (DeviceError("association", "dlms_auth_failed", "wrong keys"), 1),
+    ],
+)
+def test_a_login_that_failed_is_never_tried_again(monkeypatch: pytest.MonkeyPatch, fault: DeviceError, tries: int) -> None:
+    dlms = DlmsLine(monkeypatch)
+    dlms.fails["5"] = [fault, fault]
+    found = go([dlms_job("5"), dlms_job("6")])
+    assert isinstance(found["5"], DeviceError) and found["6"]["name"] == "6"
+    assert [asked[0] for asked in dlms.asked].count("5") == tries
