@@ -6,12 +6,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from metersim.testing import Fleet
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.clock import SystemClock
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError
@@ -28,6 +26,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.dlms
     invocation_counter,
     public,
 )
+from metersim.testing import Fleet
 
 requirement = pytest.mark.requirement
 LDN = Attribute(1, "0-0:42.0.0.255", 2)

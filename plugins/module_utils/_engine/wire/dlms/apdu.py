@@ -316,7 +316,12 @@ def parse_set(apdu: bytes, invoke: int) -> Done | Acknowledged:
     return answer
 
 
+_PLAIN_SUCCESS = Done(0)
+
+
 def parse_action(apdu: bytes, invoke: int) -> Done | Acknowledged:
+    if apdu == bytes((ACTION_ANSWER, 1, CONFIRMED | invoke, 0, 0)):  # what every block of an image gets
+        return _PLAIN_SUCCESS
     reader, kind = _opened(apdu, ACTION_ANSWER, invoke)
     if kind == 4:
         acknowledged = Acknowledged(reader.uint(4))

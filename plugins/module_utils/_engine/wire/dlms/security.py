@@ -28,7 +28,7 @@ OVERHEAD = 5 + TAG  # security control, counter and tag
 GENERAL = 0xDB
 # What protects which APDU: initiate, GET, SET, ACTION; requests and answers.
 GLO = {0x01: 0x21, 0x08: 0x28, 0xC0: 0xC8, 0xC1: 0xC9, 0xC3: 0xCB, 0xC4: 0xCC, 0xC5: 0xCD, 0xC7: 0xCF}
-PLAIN = {protected: plain for plain, protected in GLO.items()}
+PLAIN = {protected: bytes((plain,)) for plain, protected in GLO.items()}
 
 
 def require_library() -> None:
@@ -111,25 +111,33 @@ class Protection:
 
     def unseal(self, apdu: bytes) -> bytes:
         """The APDU inside a protected one. Raises DeviceError for one that is weaker, replayed, forged or malformed."""
+        tag, inner = self._uncovered(apdu)
+        if len(inner) < 5:
+            raise MalformedError("it is too short for its protection")
+        control, number = inner[0], inner[1:5]
+        if control & 0x8F != self._suite or control & 0x40:
+            raise MalformedError("it is protected in a way that was not asked for")
+        if control & self.asked != self.asked:
+            raise _refused("dlms_unprotected_answer", "an answer is less protected than was asked for")
+        plain = self._open(control, number, inner[5:])
+        self._rising(int.from_bytes(number, "big"))
+        if tag != GENERAL and plain[:1] != PLAIN[tag]:
+            raise MalformedError("what is inside is not what its cover says")
+        return plain
+
+    def _uncovered(self, apdu: bytes) -> tuple[int, bytes]:
+        """The tag, and what starts with the security control octet."""
+        if len(apdu) > 1 and apdu[1] == len(apdu) - 2 < 0x80 and apdu[0] in PLAIN:  # nearly all answers
+            return apdu[0], apdu[2:]
         reader = Reader(apdu)
         tag = reader.u8()
         if tag == GENERAL:
             self._same_title(reader.counted())
         elif tag not in PLAIN:
             raise _refused("dlms_unprotected_answer", "an answer came unprotected")
-        inner = Reader(reader.counted())
+        inner = reader.counted()
         reader.end()
-        control = inner.u8()
-        if control & 0x8F != self._suite or control & 0x40:
-            raise MalformedError("it is protected in a way that was not asked for")
-        if control & self.asked != self.asked:
-            raise _refused("dlms_unprotected_answer", "an answer is less protected than was asked for")
-        number = inner.take(4)
-        plain = self._open(control, number, inner.rest())
-        self._rising(int.from_bytes(number, "big"))
-        if tag != GENERAL and plain[:1] != bytes((PLAIN[tag],)):
-            raise MalformedError("what is inside is not what its cover says")
-        return plain
+        return tag, inner
 
     def _open(self, control: int, number: bytes, body: bytes) -> bytes:
         """Checked, then deciphered. The library takes no tags of 12 octets: the tag is made again and compared."""
@@ -141,7 +149,7 @@ class Protection:
         if len(body) < TAG:
             raise MalformedError("it is too short for its protection")
         body, tag = body[:-TAG], body[-TAG:]
-        aad = bytes((control,)) + self._gak
+        aad = self._aad if control == self.asked else bytes((control,)) + self._gak
         if control & ENCRYPTED:
             plain = self._gcm.encrypt(nonce, body, None)[:-16]
             made = self._gcm.encrypt(nonce, plain, aad)[-16:-4]

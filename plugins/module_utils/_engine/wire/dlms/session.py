@@ -10,8 +10,8 @@ waiting for the answer. No error holds a secret or a message's octets.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 
@@ -88,6 +88,7 @@ class Session:
         self._wire: Wire | None = None
         self._associated = False  # as far as the meter may know
         self._invoke = 0
+        self._faults, self._association_faults = _Faults(self, stage), _Faults(self, "association")
 
     def __enter__(self) -> Session:
         self.open()
@@ -117,7 +118,7 @@ class Session:
         self._protection = _protection(self.client) if self._needs_key else None
         self._wire = Wire(self.target, self.client.client, self.client.server, self._limit())
         try:
-            with self._faults("association"):
+            with self._association_faults:
                 self._handshake(self._wire)
         except BaseException:
             self.close()
@@ -227,7 +228,7 @@ class Session:
 
     def get(self, attribute: Attribute, selection: Selection | None = None) -> Data:
         """One attribute. Raises AccessFault."""
-        with self._faults(self.stage):
+        with self._faults:
             invoke = self._next_invoke()
             answer = apdu.parse_get(self._ask(apdu.get(invoke, attribute, selection)), invoke)
             if isinstance(answer, apdu.Block):
@@ -241,7 +242,7 @@ class Session:
         """Several attributes, refusals among them: in as few requests as fit, one by one where the meter takes no lists."""
         if "multiple-references" not in self.conformance:
             return [self._got(attribute) for attribute in attributes]
-        with self._faults(self.stage):
+        with self._faults:
             found: list[Data | AccessFault] = []
             per_request = self._fits(lambda size: 3 + 3 + 10 * size)
             for start in range(0, len(attributes), max(1, min(per_request, 127))):
@@ -291,7 +292,7 @@ class Session:
 
     def set(self, attribute: Attribute, data: Data) -> None:
         """Write one attribute, in blocks where it does not fit. Raises AccessFault."""
-        with self._faults(self.stage):
+        with self._faults:
             raw = axdr.encode(data)
             invoke = self._next_invoke()
             request = apdu.set_normal(invoke, attribute, raw)
@@ -304,7 +305,7 @@ class Session:
 
     def action(self, method: Method, data: Data | None = None, *, seconds: float | None = None) -> Data | None:
         """Run one method, in blocks where its parameter does not fit; ``seconds`` to wait for the answer. Raises AccessFault."""
-        with self._faults(self.stage):
+        with self._faults:
             return self._action(method, data, seconds)
 
     def _action(self, method: Method, data: Data | None, seconds: float | None) -> Data | None:
@@ -398,24 +399,21 @@ class Session:
 
     # -- faults and the end -------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _faults(self, stage: str) -> Iterator[None]:
-        """Errors get the stage they happened in; whatever leaves the connection in doubt ends the association."""
-        try:
-            yield
-        except AccessFault:
-            raise
-        except RefusalError as exc:
-            raise _staged(_of_association(exc) if stage == "association" else exc, stage) from None
-        except LostError as exc:
+    def _failed(self, exc: DeviceError, stage: str) -> DeviceError:
+        """The error with the stage it happened in; whatever leaves the connection in doubt ends the association."""
+        if isinstance(exc, AccessFault):
+            return exc
+        if isinstance(exc, RefusalError) and stage == "association":
+            exc = _of_association(exc)
+        elif isinstance(exc, LostError):
             self._end(wait=False)
             if stage == "association" and exc.sent and not exc.silent:
                 exc.text += "; wrong keys or a used invocation counter can be the reason"
-            raise _staged(exc, stage) from None
-        except DeviceError as exc:
-            if exc.reason in _IN_DOUBT:
-                self._end(wait=False)
-            raise _staged(exc, stage) from None
+        elif exc.reason in _IN_DOUBT:
+            self._end(wait=False)
+        exc.stage = stage
+        exc.args = (f"{stage}: {exc.text}",)
+        return exc
 
     def close(self) -> None:
         """Release the association and hang up. Never raises; repeating it is fine."""
@@ -437,16 +435,26 @@ class Session:
             wire.close()
 
 
+class _Faults:
+    """Gives the errors of one piece of work their stage; made once, since it is entered for every block of an image."""
+
+    __slots__ = ("_session", "_stage")
+
+    def __init__(self, session: Session, stage: str) -> None:
+        self._session, self._stage = session, stage
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+        if isinstance(exc, DeviceError):
+            raise self._session._failed(exc, self._stage) from None
+
+
 _NEVER_PROTECTED = frozenset({apdu.EXCEPTION, apdu.SERVICE_ERROR})
 _IN_DOUBT = frozenset(
     {"dlms_protocol_error", "dlms_unprotected_answer", "dlms_replayed_answer", "dlms_answer_forged", "dlms_meter_unproven"}
 )
-
-
-def _staged(exc: DeviceError, stage: str) -> DeviceError:
-    exc.stage = stage
-    exc.args = (f"{stage}: {exc.text}",)
-    return exc
 
 
 def _of_association(exc: RefusalError) -> RefusalError:
