@@ -16,7 +16,7 @@ from ._engine.base.clock import clock_for
 from ._engine.base.errors import DeviceError, InputError
 from ._engine.base.redaction import Redactor
 from ._engine.base.target import Credential, Target, Timeouts, Tls
-from ._engine.upgrade.dlms_rules import ImageJob
+from ._engine.upgrade.dlms import DlmsSteps, ImageJob
 from ._engine.upgrade.ftp import FtpSteps
 from ._engine.upgrade.steps import MeterSteps, SendFile, Silence
 from ._engine.upgrade.tool import ToolSteps
@@ -98,9 +98,7 @@ def _steps(payload: dict[str, Any]) -> Any:
     if payload["method"] == "tool":
         return ToolSteps(*common)
     if payload["method"] == "dlms":
-        from ._engine.upgrade.dlms import DlmsSteps
-
-        return DlmsSteps(target, _image(payload["image"], files), Silence(), _counters(payload.get("counters")))
+        return DlmsSteps(target, _image(payload["image"], files), Silence(), _counters(payload.get("counters")), floor=0)
     return MeterSteps(*common)
 
 

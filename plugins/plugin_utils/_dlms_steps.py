@@ -16,19 +16,23 @@ from typing import Any
 from ansible_collections.gridops.metering.plugins.module_utils._dlms_options import needs_counters
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Dlms, DlmsKeys, Target
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import constants
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.dlms import DlmsLedger
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.marks import is_key_mark, key_account
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.dlms_rules import (
     INITIATED,
     ImageJob,
-    blocks_of,
     is_pending,
     may_resume,
 )
-from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.steps import Reading
+from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.steps import Hooks, Reading
 
 from ._dlms import note_proven
 
+#: Meter seconds of one call in this process, which shows and beats by itself.
+_WHOLE = 7 * 86_400.0
+#: Ends after which the blocks in the meter are worth nothing.
+_USELESS = ("image_verification_failed", "image_mismatch")
 #: Makes the steps for one way to associate: in this process, or on a jump host.
 Maker = Callable[[Target], Any]
 
@@ -64,12 +68,14 @@ class RecordedSteps:
         campaign: str,
         tries_keys: bool,
         keeps: bool,
+        hooks: Hooks,
         remote: bool = False,
         fill_gaps: bool = False,
     ) -> None:
         self.target, self.job = target, job
         self._make, self._open_ledger, self._campaign = make, ledger, campaign
         self._tries_keys, self._keeps, self._remote, self._fill_gaps = tries_keys, keeps, remote, fill_gaps
+        self._hooks, self._slice = hooks, float(constants.OBSERVE_SLICE.number) if remote else _WHOLE
         self._ledger: DlmsLedger | None = None
         self._inner: Any = None
         self._serial: str | None = None
@@ -136,20 +142,38 @@ class RecordedSteps:
         seen = self.look()
         row = row_of(self.job, int(seen["block_size"]))
         kept = self.ledger.transfer(serial)
-        resume = row if may_resume(kept, seen, self.job) or (self._fill_gaps and seen["status"] == INITIATED) else None
-        if resume is None and not is_pending(seen, self.job, kept):
+        resume: Mapping[str, Any] | None = None
+        if is_pending(seen, self.job, kept):
+            resume = kept
+        elif may_resume(kept, seen, self.job) or (self._fill_gaps and seen["status"] == INITIATED):
+            resume = row
+        else:
             self.ledger.begin_transfer(serial, row, self._campaign)
             if seen["status"] != INITIATED:
                 # Whatever is initiated from here on is this image, also if this run does not live to say so.
                 self.ledger.note_transfer(serial, "initiated")
-        staged = dict(self._stage(resume, blocks_of(self.job.size, row["block_size"])))
+        try:
+            staged = self._in_slices(serial, resume)
+        except DeviceError as error:
+            if error.reason in _USELESS:
+                self.ledger.end_transfer(serial, error.reason)
+            raise
         self.ledger.note_transfer(serial, "checked")
         return staged
 
-    def _stage(self, resume: Mapping[str, Any] | None, blocks: int) -> Any:
-        """``blocks`` is for a jump host, which gets its invocation counters before the call."""
-        steps = self._steps()
-        return steps.stage(resume, blocks) if self._remote else steps.stage(resume)
+    def _in_slices(self, serial: str, resume: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Call after call until the image is there; the first one ends with the initiation, which is written down."""
+        state: Mapping[str, Any] | None = None
+        while True:
+            staged: dict[str, Any] = dict(self._steps().stage(resume=resume, seconds=self._slice, state=state))
+            if staged["done"]:
+                return staged
+            if staged["state"]["initiated"] and not (state or {}).get("initiated"):
+                self.ledger.note_transfer(serial, "initiated")
+            state = staged["state"]
+            if self._remote:  # nobody shows or beats there
+                self._hooks.guard("staging")
+                self._hooks.phase("transferring", None, f"{staged['state']['sent']} blocks sent")
 
     def _known_serial(self) -> str:
         serial = self._serial or self.identify().serial
@@ -190,8 +214,8 @@ class RecordedSteps:
         return dict(self._steps().login())
 
     def find(self, serial: str) -> str | None:
-        found: str | None = self._steps().find(serial)
-        return found
+        """Not offered for this family; the inventory of the fleet tells where its meters are."""
+        return None
 
     def close(self) -> None:
         if self._inner is not None:

@@ -102,10 +102,13 @@ class RemoteSteps:
         try:
             return dict(self._run("stage", [self._bring(item) for item in self._files]))
         finally:
-            try:
-                self._clean()
-            except AnsibleError:  # the way there is gone; what led here is the fault to tell
-                pass
+            self._tidy()
+
+    def _tidy(self) -> None:
+        try:
+            self._clean()
+        except AnsibleError:  # the way there is gone; what led here is the fault to tell
+            pass
 
     def _bring(self, item: SendFile) -> SendFile:
         try:
@@ -150,6 +153,7 @@ class RemoteImageSteps(RemoteSteps):
     #: (target, told by the meter, how many) -> {first, count}; set by the method, which has the ledger.
     counters: Callable[[Target, int, int], dict[str, int]]
     _told: int | None = None
+    _there: list[SendFile] | None = None
 
     def _run(self, step: str, files: list[SendFile] | None = None, **arguments: Any) -> Any:
         if not needs_counters(self._target.dlms):
@@ -157,24 +161,29 @@ class RemoteImageSteps(RemoteSteps):
         if self._told is None:
             self._told = int(super()._run("told", []))
         given = arguments.pop("counters", constants.DLMS_STEP_COUNTERS.number)
-        block, self._told = self.counters(self._target, self._told, given), -1  # the meter is asked there again and skips ahead
+        block, self._told = self.counters(self._target, self._told, given), -1  # from here on our own counters lead
         self._options = {**self._options, "counters": block}
         return super()._run(step, files, **arguments)
 
     def look(self) -> dict[str, Any]:
         return dict(self._run("look"))
 
-    def stage(self, resume: Mapping[str, Any] | None = None, blocks: int = 0) -> dict[str, Any]:
-        """As above, with a counter for each block, and for those that are sent again."""
-        count = blocks + blocks // 2 + constants.DLMS_STEP_COUNTERS.number
+    def stage(
+        self, resume: Mapping[str, Any] | None = None, seconds: float | None = None, state: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """One slice of the transfer; the image lies there from the first one to the end."""
+        if self._there is None:
+            self._there = [self._bring(item) for item in self._files]
+        known: dict[str, Any] = {"resume": None if resume is None else dict(resume), "state": None if state is None else dict(state)}
+        done = True
         try:
-            files = [self._bring(item) for item in self._files]
-            return dict(self._run("stage", files, resume=None if resume is None else dict(resume), counters=count))
+            result = dict(self._run("stage", self._there, seconds=seconds, counters=constants.DLMS_SLICE_COUNTERS.number, **known))
+            done = result["done"]
         finally:
-            try:
-                self._clean()
-            except AnsibleError:
-                pass
+            if done:
+                self._there = None
+                self._tidy()
+        return result
 
     def _name_there(self, item: SendFile) -> str:
         """Images have no ending of their own by which they could be removed again."""

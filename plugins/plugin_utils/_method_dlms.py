@@ -51,7 +51,8 @@ class DlmsMethod(Method):
         return bool(self.task.rules.activate == "never")
 
     def limits(self) -> Limits:
-        return documented_limits(self.task, works_first=True, failed_reason="activation_failed_fallback")
+        activation, idle = constants.DLMS_ACTIVATION_LIMIT.number, constants.DLMS_NOT_BEGUN.number
+        return documented_limits(self.task, card_reset=float(activation), no_progress=float(idle), works_first=True)
 
     def stage_seconds(self) -> float:
         """The longest estimate, twice: nothing beats while a jump host sends the image."""
@@ -80,9 +81,9 @@ class DlmsMethod(Method):
 
         def make(target: Target) -> Any:
             if task.remote is None:
-                return DlmsSteps(target, job, task.hooks, ledger(), task.rules.search)
+                return DlmsSteps(target, job, task.hooks, ledger(), accept_reset=self._resets())
             plain = {**asdict(job), "identifier": job.identifier.hex()}
-            remote = task.remote(self.name, target, None, files, {"image": plain, "search": list(task.rules.search)})
+            remote = task.remote(self.name, target, None, files, {"image": plain, "search": []})
             remote.counters = lambda where, told, count: reserve_block(ledger(), where, told, count, self._resets())
             return remote
 
@@ -98,6 +99,7 @@ class DlmsMethod(Method):
             campaign=task.params["campaign"],
             tries_keys=not task.check_mode or bool(task.params["check_login"]),
             keeps=not task.check_mode,
+            hooks=task.hooks,
             remote=task.remote is not None,
             fill_gaps=bool(task.params.get("fill_gaps")),
         )

@@ -141,6 +141,8 @@ NUMBERS = [
     _number("dlms_block_large", 1024, None),
     _number("dlms_block_small", 128, None),
     _number("dlms_step_counters", 256, None),
+    _number("dlms_slice_counters", 20_000, None),
+    _number("dlms_not_begun", 60, None),
     _number("dlms_counter_max", 4_294_967_295, None),
     _number("dlms_counter_jump", 1_000_000, None),
     _number("dlms_data_depth", 16, None),

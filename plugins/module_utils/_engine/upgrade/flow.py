@@ -23,6 +23,11 @@ _STAGE_OUTCOMES = {
     "transport_failed": "failed_final",
     "device_rejected_image": "failed_final",
     "image_invalid_or_corrupted": "failed_retryable",
+    "image_verification_failed": "failed_final",
+    "image_verification_late": "failed_final",
+    "image_incomplete": "failed_final",
+    "image_mismatch": "failed_final",
+    "image_transfer_refused": "failed_final",
 }
 #: Outcomes from which a later run goes on: the attempt stays open in the ledger.
 RESTING = ("handed_over", "not_responding", "scheduled", "activated_unconfirmed")
