@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="metersim", description="A simulated fleet of PM5000 meters.")
+    parser = argparse.ArgumentParser(prog="metersim", description="A simulated fleet of PM5000 and MCS301 meters.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start a fleet and return when every port listens")

@@ -253,3 +253,10 @@ def test_bad_entries_are_one_line(change: dict[str, Any], words: str) -> None:
     with pytest.raises(spec.SpecError) as caught:
         spec.parse({"meters": [{**ONE, **change}]})
     assert words in str(caught.value) and "q1" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_shipped_fleets_have_every_kind() -> None:
+    folder = Path(spec.__file__).parents[1] / "fleets"
+    dlms, mixed = spec.load(folder / "dlms.yml"), spec.load(folder / "mixed.yml")
+    assert all(isinstance(meter, DlmsSpec) for meter in dlms.meters) and len({meter.name for meter in dlms.meters}) > 10
+    assert any(isinstance(meter, DlmsSpec) for meter in mixed.meters)

@@ -93,6 +93,10 @@ class Connection(asyncio.Protocol):
         except Cut:
             self._cut()
             return
+        except Exception as exc:  # a mistake of ours must be seen, and must not end the whole fleet
+            meter.record("simulator_error", text=repr(exc))
+            self.abort("meter")
+            return
         if answer is None:
             return
         frame = b"".join(number.to_bytes(2, "big") for number in (VERSION, SERVER_SAP, client, len(answer))) + answer
