@@ -50,6 +50,7 @@ METERS: dict[str, dict[str, Any]] = {
     **{f"lost{number}": {} for number in range(4)},
     "killed": {},
     "far": {},
+    "busy": {},
     "moved": {"faults": {"close_on_failure": {}}},
 }
 
@@ -247,6 +248,18 @@ def test_published_keys_are_a_finding(bench: Bench) -> None:
 
 
 @pytest.mark.requirement("R-086")
+@meter_of("busy")
+def test_a_meter_whose_upgrade_has_no_known_end_is_left_alone(bench: Bench) -> None:
+    serial = str(bench.run()["serial"])
+    records = open_records(bench.options["records"], "test")
+    what = {"host": "busy", "row": "M-1", "method": "dlms", "source": "00", "target": "01", "artifact_digest": "", "operator": "test"}
+    records.begin_attempt(serial, "MCS301", **what, plan_digest="", campaign="adhoc", before={})
+    for check in (True, False):
+        found = bench.run(check=check, image_transfer_enabled=False)
+        assert (found["outcome"], found["reason"], found["changed"]) == ("blocked", "firmware_in_progress", False)
+    assert bench.changes() == []
+
+
 @meter_of("play")
 def test_the_modules_in_a_play(bench: Bench, fleet: Fleet, tmp_path: Path) -> None:
     module = {"gridops.metering.meter_security": {**EVERYTHING, "records": str(tmp_path / "r.sqlite3")}}

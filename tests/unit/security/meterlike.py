@@ -55,6 +55,7 @@ class Meter:
     public_writes: bool = False
     mechanisms: dict[int, int] = field(default_factory=lambda: {16: 0, 1: 5, 2: 5})
     faults: dict[int, str] = field(default_factory=dict)
+    odd: dict[tuple[int, str, int], axdr.Data] = field(default_factory=dict)
     requests: int = 0
     log: list[str] = field(default_factory=list)
     refused_logins: int = 0
@@ -116,7 +117,7 @@ class ScriptedSession:
         fault = self.meter.fault()
         if fault == "lost":
             raise self._lost()
-        value = self._values().get(tuple(attribute))
+        value = (self._values() | self.meter.odd).get(tuple(attribute))
         if value is None:
             raise AccessFault("get", 4, attribute)
         return value

@@ -16,6 +16,7 @@ from meterlike import DLMS, NEW, OLD, SERIAL, Book, Killed, Meter, hex_keys, run
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import DlmsKeys
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.dlms import Report
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.rotation import ORDER
+from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.dlms import axdr
 from ansible_collections.gridops.metering.plugins.module_utils._security import result_of
 
 SECRET = "Canary-lls-secret"
@@ -189,6 +190,26 @@ def test_a_setting_whose_answer_is_lost_may_have_changed() -> None:
     assert run(meter, {"clock": "set"}).outcome == "current"
 
 
+def test_a_meter_with_odd_values_hides_nothing_else() -> None:
+    meter = Meter()
+    odd = {
+        (64, "0-0:43.0.0.255", 2): axdr.octets(b"x"),
+        (64, "0-0:43.0.0.255", 3): axdr.array(()),
+        (18, "0-0:44.0.0.255", 5): axdr.u8(7),
+        (8, "0-0:1.0.0.255", 2): axdr.octets(b"short"),
+        (15, "0-0:40.0.1.255", 3): axdr.null(),
+        (15, "0-0:40.0.2.255", 6): axdr.array((axdr.structure(),)),
+        (15, "0-0:40.0.0.255", 9): axdr.u8(0),
+    }
+    meter.odd = odd
+    report = run(meter, {**EVERYTHING, "new_keys": None, "lls_secret": None})
+    assert report.outcome == "current"
+    found = states(report)
+    assert {found[name] for name in ("policy", "suite", "image_transfer_enabled", "clock", "associations")} == {"unknown"}
+    meter.odd = {(15, "0-0:40.0.0.255", 2): axdr.array((axdr.u8(1),))}
+    assert states(run(meter, {}))["public_client"] == "unknown"
+
+
 def test_no_secret_in_what_leaves_a_run() -> None:
     meter, book = Meter(), Book()
     told = [json.dumps(result_of(run(meter, EVERYTHING, book)), default=str)]
@@ -200,7 +221,7 @@ def test_no_secret_in_what_leaves_a_run() -> None:
 
 
 @pytest.mark.requirement("F-27")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     faults=st.dictionaries(st.integers(20, 90), st.sampled_from(["lost", "answer_lost", "refuse", "unreachable", "kill"]), max_size=3),
     wanted=st.sets(st.sampled_from(ORDER), min_size=1),

@@ -330,7 +330,7 @@ class SecurityRun:
         self._open_session().set(Attribute(*obis.IMAGE_TRANSFER.attribute(5)), boolean(False))
 
     def _set_clock(self) -> None:
-        present = bytes(self.report.seen.clock or b"")
+        present = self.report.seen.clock or b""
         self._open_session().set(Attribute(*obis.CLOCK.attribute(2)), octets(clock_octets(present, self.way.now())))
 
     def _lls_object(self) -> str:

@@ -42,7 +42,7 @@ def identity(session: SessionLike, seen: Seen) -> None:
     for item in (obis.SERIAL_NUMBER, obis.LOGICAL_DEVICE_NAME):
         value = _plain(session, seen, "serial", Attribute(*item.attribute(2)))
         if value:
-            seen.serial = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+            seen.serial = (value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)).strip()
             seen.unread.pop("serial", None)
             return
 
@@ -62,12 +62,13 @@ def secured(session: SessionLike, seen: Seen, now: Callable[[], float]) -> None:
 
 def settings(session: SessionLike, seen: Seen, now: Callable[[], float]) -> None:
     """The values that can be changed and read back."""
-    seen.policy = _plain(session, seen, "policy", Attribute(obis.SECURITY_SETUP, seen.setup, 2))
-    seen.transfer_enabled = _plain(session, seen, "transfer_enabled", Attribute(*obis.IMAGE_TRANSFER.attribute(5)))
-    seen.transfer_status = _plain(session, seen, "transfer_status", Attribute(*obis.IMAGE_TRANSFER.attribute(6)))
+    seen.policy = _number(session, seen, "policy", Attribute(obis.SECURITY_SETUP, seen.setup, 2))
+    enabled = _plain(session, seen, "transfer_enabled", Attribute(*obis.IMAGE_TRANSFER.attribute(5)))
+    seen.transfer_enabled = enabled if isinstance(enabled, bool) else None
+    seen.transfer_status = _number(session, seen, "transfer_status", Attribute(*obis.IMAGE_TRANSFER.attribute(6)))
     before = now()
-    seen.clock = _plain(session, seen, "clock", Attribute(*obis.CLOCK.attribute(2)))
-    seen.skew = None
+    clock = _plain(session, seen, "clock", Attribute(*obis.CLOCK.attribute(2)))
+    seen.clock, seen.skew = clock if isinstance(clock, bytes) and len(clock) == 12 else None, None
     if seen.clock is not None:
         told = _moment(seen.clock)
         if told is None:
@@ -78,8 +79,8 @@ def settings(session: SessionLike, seen: Seen, now: Callable[[], float]) -> None
 
 def _moment(clock: bytes) -> float | None:
     try:
-        told = cosem.meter_time(bytes(clock)).moment
-    except (TypeError, ValueError):
+        told = cosem.meter_time(clock).moment
+    except ValueError:
         return None
     return None if told is None else told.timestamp()
 
@@ -90,7 +91,7 @@ def _objects(session: SessionLike, seen: Seen, name: str) -> tuple[Rights, ...] 
         return None
     try:
         return cosem.object_list(plain)
-    except ValueError:
+    except (ValueError, TypeError, IndexError):
         seen.unread[name] = "the object list has an unknown shape"
         return None
 
@@ -105,8 +106,15 @@ def _associations(session: SessionLike, seen: Seen) -> None:
         )
         client = int(partners[0]) if isinstance(partners, list) and partners and isinstance(partners[0], int) else None
         reference = obis.obis_text(setup) if isinstance(setup, bytes) and len(setup) == 6 else None
-        found.append(Association(name, client, cosem.mechanism(mechanism), reference))
+        found.append(Association(name, client, _mechanism(mechanism), reference))
     seen.associations = tuple(found)
+
+
+def _mechanism(value: Any) -> str | None:
+    try:
+        return cosem.mechanism(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _setup(session: SessionLike, seen: Seen) -> None:
@@ -119,7 +127,15 @@ def _setup(session: SessionLike, seen: Seen) -> None:
         seen.setup_version = entry.version
     else:
         seen.unread["policy"] = "the object list does not show the version of the security setup"
-    seen.suite = _plain(session, seen, "suite", Attribute(obis.SECURITY_SETUP, seen.setup, 3))
+    seen.suite = _number(session, seen, "suite", Attribute(obis.SECURITY_SETUP, seen.setup, 3))
+
+
+def _number(session: SessionLike, seen: Seen, name: str, attribute: Attribute) -> int | None:
+    value = _plain(session, seen, name, attribute)
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    seen.unread[name] = f"{attribute.obis} attribute {attribute.index} is no number"
+    return None
 
 
 def _plain(session: SessionLike, seen: Seen, name: str, attribute: Attribute) -> Any:
