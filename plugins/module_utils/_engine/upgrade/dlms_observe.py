@@ -113,6 +113,7 @@ def _new(state: Observation, sight: Sight, own: Mapping[str, Any]) -> None:
         state.new_version_at = state.elapsed
         state.detail.pop("hold", None)
         state.note("verifying", f"the meter runs {state.version}")
+    state.restart_seen = True  # no other way leads to other firmware, also where nobody saw the silence
     problem = _not_whole(state, sight, own)
     if sight.status not in _ENDED:
         _clear(state)

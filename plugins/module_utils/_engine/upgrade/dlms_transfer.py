@@ -41,6 +41,8 @@ class Progress:
     rounds: int = 0
     sent: int = 0
     failures: int = 0
+    missing: int | None = None
+    stuck: int = 0
     verifications: int = 0
     checking: float = 0.0
     restore_enabled: bool = False
@@ -198,23 +200,29 @@ class Transfer:
 
     def _fill(self) -> None:
         """Send what is missing until nothing is; each round must leave less (F-04, F-34)."""
-        most, missing = constants.DLMS_FILL_ROUNDS.number, self._missing()
-        stuck = 0
+        most, progress, missing = constants.DLMS_FILL_ROUNDS.number, self.progress, self._missing()
+        self._measure(len(missing))
         while missing:
             self._show(len(missing))
             whole = self._send(missing)
-            before, missing = len(missing), self._missing()
-            self.progress.rounds += whole
-            if len(missing) < before:
-                self.progress.failures = stuck = 0
-            else:
-                stuck += 1
-            if missing and ((whole and stuck) or stuck > most or self.progress.rounds > most):
+            missing = self._missing()
+            progress.rounds += whole
+            self._measure(len(missing))
+            if missing and ((whole and progress.stuck) or progress.stuck > most or progress.rounds > most):
                 raise DeviceError(_STAGE, "image_incomplete", f"{len(missing)} of {self._count} blocks stay missing")
             if missing and whole:
                 self._say(f"{len(missing)} blocks got lost; sending them again")
         self.progress.failures = 0
         self._hooks.phase("transferred", 100, f"{self._count} blocks")
+
+    def _measure(self, left: int) -> None:
+        """Whether something was gained since the last time, also in an earlier call."""
+        progress = self.progress
+        if progress.missing is None or left < progress.missing:
+            progress.failures = progress.stuck = 0
+        else:
+            progress.stuck += 1
+        progress.missing = left
 
     def _missing(self) -> list[int]:
         """What the meter does not have; nothing once it has begun the check by itself."""
