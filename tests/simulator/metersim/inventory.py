@@ -67,8 +67,7 @@ def _dlms_host(meter: Mcs301) -> dict[str, Any]:
         "metering_dlms": {key: value for key, value in words.items() if value is not None},
         "metering_dlms_keys": {**keys, "lls": meter.secrets[words["client"] if words["client"] in meter.secrets else 1].decode()},
     }
-    if meter.spec.attest:
-        host["metering_attest"] = dict(meter.spec.attest)
+    host["metering_attest"] = _signed({}, meter.spec.attest)
     host.update(meter.spec.vars)
     return host
 
@@ -88,11 +87,16 @@ def _attest(meter: Meter) -> dict[str, Any]:
     if tables.attempt_limit(meter.model, meter.firmware) is not None:
         words["attempts_used"] = meter.spec.attempts_used
     words["ip_mode"] = meter.spec.ip_mode
+    return _signed(words, meter.spec.attest)
+
+
+def _signed(words: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """What holds for every meter, with name and time; the fleet file has the last word."""
     words["power_source"] = "uninterrupted"
     words["critical_control"] = False
     words["by"] = "metersim"
     words["at"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    words.update(meter.spec.attest)
+    words.update(given)
     return {key: value for key, value in words.items() if value is not None}
 
 

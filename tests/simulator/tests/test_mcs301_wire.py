@@ -196,6 +196,15 @@ def test_half_open_associations_and_close_on_failure(client: Open, bench: Bench)
     meter.faults({})
 
 
+def test_two_clients_share_a_connection(client: Open) -> None:
+    made = client().low()
+    made.client = 16
+    made.open()
+    assert made.get(1, "1-1:0.2.0.255") == 3
+    made.client = 1
+    assert made.get(1, "1-1:0.2.0.255").content.hex() == PARTS[1]
+
+
 def test_too_many_connections(client: Open, bench: Bench) -> None:
     bench.meter("bad").action("drop")
     bench.meter("bad").wait("disconnect", count=len(bench.meter("bad").events("connect")))
@@ -577,7 +586,7 @@ def test_the_fleet_knows_both_kinds(bench: Bench) -> None:
     assert {meter["model"] for meter in bench.fleet.meters()} == {"MCS301", "PM5560"}
     hosts = bench.fleet.hosts()
     host = hosts["q"]
-    assert host["metering_family"] == "mcs301" and host["metering_ports"] == {"dlms": 4059} and "metering_attest" not in host
+    assert host["metering_family"] == "mcs301" and host["metering_ports"] == {"dlms": 4059} and host["metering_attest"]["by"] == "metersim"
     assert host["metering_dlms"] == {
         "client": 1, "server": 1, "authentication": "hls_gmac", "protection": "authenticated_encrypted", "security_suite": 0,
         "system_title": "4D53494D00000001",

@@ -39,10 +39,9 @@ class Form:
 class Association:
     """State of one association. ``handle`` takes an APDU and returns the answer."""
 
-    def __init__(self, meter: Mcs301, client: int = 0) -> None:
+    def __init__(self, meter: Mcs301) -> None:
         self.meter = meter
         self.reset()
-        self.client = client
 
     def reset(self) -> None:
         """No association."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 HEAD = 8
 VERSION = 1
 SERVER_SAP = 1
+SAPS = 8
 
 
 class Connection(asyncio.Protocol):
@@ -28,7 +29,7 @@ class Connection(asyncio.Protocol):
         self._idle: asyncio.TimerHandle | None = None
         self._line = 0.0
         self._why = "peer"
-        self.association = Association(service.meter)
+        self._associations: dict[int, Association] = {}  # by client SAP: several may share a connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count and record it."""
@@ -54,7 +55,8 @@ class Connection(asyncio.Protocol):
             return
         self._service.clients.discard(self)
         self._meter.connections = len(self._service.clients)
-        self._meter.lost(self.association)
+        for who in self._associations.values():
+            self._meter.lost(who)
         self._meter.record("disconnect", why=self._why)
 
     def _watch(self) -> None:
@@ -89,7 +91,7 @@ class Connection(asyncio.Protocol):
         meter = self._meter
         meter.was_block = False
         try:
-            answer = self.association.handle(client, raw)
+            answer = self._of(client).handle(client, raw)
         except Cut:
             self._cut()
             return
@@ -108,6 +110,11 @@ class Connection(asyncio.Protocol):
             loop.call_at(self._line, self._send, frame)
         else:
             self._send(frame)
+
+    def _of(self, client: int) -> Association:
+        if client not in self._associations and len(self._associations) >= SAPS:
+            return Association(self._meter)
+        return self._associations.setdefault(client, Association(self._meter))
 
     def _send(self, frame: bytes) -> None:
         if self._transport and not self._transport.is_closing():
