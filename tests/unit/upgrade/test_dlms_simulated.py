@@ -103,8 +103,8 @@ class Bench:
         self.meter, self.counters, self.hooks = fleet.meter(name), MemoryCounters(), Hooks()
         self.serial = self.steps().identify().serial
 
-    def steps(self, **changes: Any) -> DlmsSteps:
-        return DlmsSteps(self.target, replace(self.job, **changes), self.hooks, self.counters)
+    def steps(self, replace_pending: bool = False, **changes: Any) -> DlmsSteps:
+        return DlmsSteps(self.target, replace(self.job, **changes), self.hooks, self.counters, replace_pending=replace_pending)
 
     def row(self) -> dict[str, Any]:
         size = self.steps().look()["block_size"]
@@ -279,7 +279,10 @@ def test_the_meter_refuses_what_it_cannot_verify(fleet, image):
     assert bench.counted("initiate") == 1  # the row says that it is our own image, so it is not sent again
     assert bench.steps(expected=("0205000200ff",)).trigger()["reason"] == "activation_refused"
     bench.meter.faults({"verify_failure": {"times": 1}})
-    assert bench.reason(bench.steps(identifier=b"other", expected=("0205000200ff",)).stage, None) == "image_verification_failed"
+    other = {"identifier": b"other", "expected": ("0205000200ff",)}
+    assert bench.reason(bench.steps(**other).stage, None) == "image_pending"
+    assert bench.counted("initiate") == 1
+    assert bench.reason(bench.steps(replace_pending=True, **other).stage, None) == "image_verification_failed"
 
 
 @requirement("F-34", "R-220")

@@ -36,7 +36,8 @@ class DlmsSteps:
     """The steps of the method dlms against one meter, in this process.
 
     ``counters`` gives invocation counters. ``floor`` is the lowest one that the meter takes: None asks it before the first
-    association, 0 does not ask (a jump host is told). ``opener`` replaces the association, for tests.
+    association, 0 does not ask (a jump host is told). ``replace_pending`` throws away another image that waits in the meter,
+    ``accept_reset`` believes a meter whose counter went back: both are words of accept. ``opener`` replaces the association, for tests.
     """
 
     target: Target
@@ -46,6 +47,7 @@ class DlmsSteps:
     floor: int | None = None
     networks: Sequence[str] = ()
     accept_reset: bool = False
+    replace_pending: bool = False
     opener: Callable[[str, int | None], Session] | None = None
 
     def __post_init__(self) -> None:
@@ -141,7 +143,7 @@ class DlmsSteps:
         link = self._link("staging")
         progress = Progress(**dict(state)) if state else Progress()
         try:
-            result = Transfer(link, self.job, self.hooks, self.target.clock, progress, seconds).run(resume)
+            result = Transfer(link, self.job, self.hooks, self.target.clock, progress, seconds, self.replace_pending).run(resume)
         finally:
             link.drop()
         if result["done"]:

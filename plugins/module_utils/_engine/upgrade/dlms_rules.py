@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ..base.errors import InputError
+from ..planning.prechecks_dlms import EMPTY, OTHER, OTHER_HALF, OUR_HALF, OURS
 
 # States of class 18, attribute 6.
 NOT_INITIATED, INITIATED, VERIFYING, VERIFIED, VERIFY_FAILED, ACTIVATING, ACTIVATED, ACTIVATION_FAILED = range(8)
@@ -89,6 +90,18 @@ def is_pending(look: Look, job: ImageJob, row: Mapping[str, Any] | None = None) 
     if images is None:
         return row_matches(row, job, look.get("block_size"))
     return not mismatch(images, job)
+
+
+def pending_kind(look: Look, job: ImageJob, row: Mapping[str, Any] | None) -> str:
+    """What the second slot holds, as the prechecks say it (``planning.prechecks_dlms``)."""
+    status = look.get("status")
+    if is_pending(look, job, row):
+        return OURS
+    if status in (VERIFIED, ACTIVATING):
+        return OTHER
+    if status in (INITIATED, VERIFYING):
+        return OUR_HALF if may_resume(row, look, job) else OTHER_HALF
+    return EMPTY
 
 
 def mismatch(images: Sequence[Mapping[str, Any]], job: ImageJob) -> str:

@@ -50,13 +50,25 @@ class Progress:
 
 
 class Transfer:
-    """Brings one image into the meter. ``seconds`` is the time of this call in meter seconds, None for no limit."""
+    """Brings one image into the meter.
+
+    ``seconds`` is the time of this call in meter seconds, None for no limit. Another image that waits there, checked, is thrown
+    away only with ``replace_pending`` (R-221).
+    """
 
     def __init__(
-        self, link: Link, job: rules.ImageJob, hooks: Hooks, clock: Clock, progress: Progress, seconds: float | None = None
+        self,
+        link: Link,
+        job: rules.ImageJob,
+        hooks: Hooks,
+        clock: Clock,
+        progress: Progress,
+        seconds: float | None = None,
+        replace_pending: bool = False,
     ) -> None:
         self._link, self._job, self._hooks, self._clock, self.progress = link, job, hooks, clock, progress
         self._waiter = Waiter(clock, lambda: hooks.guard(_STAGE))
+        self._replace_pending = replace_pending
         self._end = None if seconds is None else clock.monotonic() + seconds
         self._shown = -1
         self._block_size = 0
@@ -137,6 +149,9 @@ class Transfer:
         if largest > look["room"] and not look["parts_allowed"]:
             text = f"blocks of {largest} octets do not fit into messages of {look['pdu']}, and the meter takes no message in parts"
             raise DeviceError(_STAGE, "image_block_too_large", text)
+        if look["status"] == rules.VERIFIED and not self._replace_pending:
+            names = ", ".join(item["identifier"] for item in look["images"] or ()) or "one that it does not name"
+            raise DeviceError(_STAGE, "image_pending", f"another image waits in the meter: {names}")
         self._enable(look)
         self._hooks.phase("initiating", 0, f"{self._job.size} octets in {self._count} blocks of {self._block_size}")
         self.progress.changed = True
