@@ -37,6 +37,7 @@ FIRMWARE_SPEC: dict[str, Any] = merge_specs(
         "component": {"type": "int"},
         "activate": {"type": "str", "choices": list(ACTIVATE), "default": "now"},
         "activate_at": {"type": "str"},
+        "fill_gaps": {"type": "bool", "default": False},
         "service": {"type": "str", "choices": list(enums.DLMS_SERVICES), "default": enums.DLMS_SERVICE_DEFAULT},
         "artifacts": {"type": "path"},
         "method": {"type": "str", "choices": list(METHODS)},

@@ -78,6 +78,7 @@ class RecordedSteps:
         self._hooks, self._slice = hooks, float(constants.OBSERVE_SLICE.number) if remote else _WHOLE
         self._ledger: DlmsLedger | None = None
         self._inner: Any = None
+        self._fault: DeviceError | None = None
         self._serial: str | None = None
         self.anonymous = False  # no key was tried, so only the public client's view is known
 
@@ -135,6 +136,14 @@ class RecordedSteps:
     def look(self) -> dict[str, Any]:
         """What the image transfer object and its surroundings say; reads only."""
         return {} if self.anonymous else dict(self._steps().look())
+
+    def gathered(self) -> dict[str, Any] | None:
+        """The look for the prechecks; None where it was not tried or failed, which the login then tells."""
+        try:
+            return self.look() or None
+        except DeviceError as error:
+            self._fault = error
+            return None
 
     def stage(self) -> dict[str, Any]:
         """Bring the image into the meter and have it checked there. Goes on where an earlier run was, if the ledger knows it."""
@@ -211,7 +220,10 @@ class RecordedSteps:
         return "unlocked"
 
     def login(self) -> dict[str, Any]:
-        return dict(self._steps().login())
+        """Reading was over this client's association already; what refused it altogether ended the task there."""
+        if self._fault is not None:
+            return {"state": "refused", "reason": self._fault.reason, "text": str(self._fault), "role": None, "free_space": None}
+        return {"state": "ok", "reason": "", "text": "the meter has associated with this client", "role": None, "free_space": None}
 
     def find(self, serial: str) -> str | None:
         """Not offered for this family; the inventory of the fleet tells where its meters are."""

@@ -234,6 +234,10 @@ class FirmwareTask:
             self.model = find_model(reading.model)
         except InputError:
             return self.result("blocked", "model_unknown", f"the meter says that it is a {reading.model!r}, which no document here covers")
+        if reading.version is None and getattr(self.steps, "anonymous", False):
+            text = "its firmware is not known: the keys have not worked before, and check mode tries none that has not; check_login: true does"
+            self.warnings.append(text)
+            return self.result("planned", "", f"would look at the meter with its keys and go to {self.rules.version}; {text}", changed=True)
         if reading.version is None:
             return self.result("blocked", "identity_unreadable", "the meter does not tell its firmware version")
         self.source = self.parse(reading.version)

@@ -7,17 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any, ClassVar
 
-from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError
-from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
-from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import accept, constants
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Dlms, Target
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import constants
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.published_keys import FINDING, is_published_key
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.estimates import transfer_seconds
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.prechecks import Precheck, Situation
-from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.prechecks_dlms import judge_dlms
+from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.prechecks_dlms import (
+    EMPTY,
+    OTHER,
+    OTHER_HALF,
+    OUR_HALF,
+    OURS,
+    judge_dlms,
+    needed_words,
+)
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.types import Attempt
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.dlms import DlmsSteps
-from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.dlms_rules import ImageJob
+from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.dlms_rules import (
+    INITIATED,
+    VERIFIED,
+    VERIFYING,
+    ImageJob,
+    is_pending,
+    may_resume,
+)
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.flow import HopResult
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.observe import Limits
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.steps import SendFile
@@ -108,25 +124,30 @@ class DlmsMethod(Method):
         return "counter_reset" in self.task.rules.accept
 
     def needed_words(self) -> dict[str, str]:
-        words = []
-        if self.component == constants.DLMS_B_METROLOGY.number:
-            words.append("legally_relevant")
-        if self.task.package is not None and self.task.package.signature == "unverified":
-            words.append("unverified_image")
-        return {word: accept.WORDS[word].reason for word in words}
+        return needed_words(self.component, self._signature())
+
+    def _signature(self) -> str:
+        return str(self.task.package.signature) if self.task.package else "absent"
 
     def gather(self, steps: Any) -> dict[str, Any]:
-        package = self.task.package
-        found: dict[str, Any] = {
+        task, package = self.task, self.task.package
+        job = self._job(self.files())
+        look = steps.gathered()
+        kept = steps.ledger.transfer(task.reading.serial) if look and task.reading else None
+        pending = _pending(look, kept, job, bool(task.params.get("fill_gaps"))) if look else EMPTY
+        task.needed.update(needed_words(self.component, self._signature(), pending))
+        return {
             "component": self.component,
-            "job": self._job(self.files()),
-            "signature": package.signature if package else "absent",
+            "signature": self._signature(),
+            "image_identifier": bool(package and package.image_identifier),
+            "size": job.size,
+            "service": task.params.get("service"),
+            "activate": task.rules.activate,
+            "ahead": _ahead(task.rules.activate_at, task.target.clock.time()),
+            "association": _association(task.target.dlms),
+            "look": look,
+            "pending": pending,
         }
-        try:
-            found["look"] = steps.look()
-        except DeviceError as error:
-            found["look"], found["look_fault"] = {}, (error.reason, str(error))
-        return found
 
     def judge(self, now: Situation) -> list[Precheck]:
         return judge_dlms(now)
@@ -165,3 +186,29 @@ class DlmsMethod(Method):
     def notes(self) -> Mapping[str, Any]:
         least, most = transfer_seconds(sum(item.size for item in self.files()))
         return {"component": self.component, "activate": self.task.rules.activate, "transfer_seconds": [round(least), round(most)]}
+
+
+def _pending(look: Mapping[str, Any], kept: Mapping[str, Any] | None, job: ImageJob, fill_gaps: bool) -> str:
+    """What the second slot holds, in the words of the prechecks."""
+    if look["status"] == VERIFIED:
+        return OURS if is_pending(look, job, kept) else OTHER
+    if look["status"] in (INITIATED, VERIFYING):
+        return OUR_HALF if fill_gaps or may_resume(kept, look, job) else OTHER_HALF
+    return EMPTY
+
+
+def _ahead(at: str, now: float) -> float | None:
+    return datetime.fromisoformat(at).timestamp() - now if at else None
+
+
+def _association(dlms: Dlms | None) -> dict[str, Any]:
+    """How this client associates, and what is to be said of its keys; no key."""
+    if dlms is None:
+        return {"authentication": "none", "protection": "none", "fault": "dlms is missing"}
+    published = [name for name in ("guek", "gak", "gbek", "kek") if is_published_key(getattr(dlms.keys, name) or b"")]
+    return {
+        "authentication": dlms.authentication,
+        "protection": dlms.protection,
+        "fault": "",
+        "findings": [f"{FINDING}: {name} is a key that the documents print" for name in published],
+    }

@@ -230,7 +230,7 @@ class Flow:
             self._one_attempt()
             if self.result.outcome != "failed_retryable":
                 return
-            self._note("failed_retryable", "from the beginning again, as a new recorded attempt (R-066)")
+            self._note("failed_retryable", "once more, as a new recorded attempt (R-066)")
 
     def _one_attempt(self) -> None:
         """Stage, record, trigger, observe."""
@@ -246,7 +246,7 @@ class Flow:
             self._stage_failed(error)
             return
         self.result.changed = changed or staged.get("changed", True)
-        self._note("staged", staged.get("text") or f"{staged['bytes']} bytes")
+        self._note("staged", f"{staged['bytes']} bytes" if staged.get("changed", True) else staged["text"])
         self._journal("staged", {key: value for key, value in staged.items() if key != "detail"})
         self.result.staged = staged
         if self.job.stage_only:
@@ -362,7 +362,7 @@ class Flow:
             result.text = f"serial {self.job.serial} now answers at {result.found_at}"
         if state.version is not None and state.outcome != "comms_lost":
             result.after = {"version": state.version, "serial": self.job.serial}
-        if state.outcome in GOOD and result.restart == "not_observed":
+        if state.outcome in GOOD and result.restart == "not_observed" and state.detail.get("firmware_state") != "confirmed":
             result.warnings.append("restart: not_observed. Version and serial are as wanted, but no restart was seen")
         if state.late and state.outcome in GOOD:
             result.warnings.append(f"late_resume: the meter was silent for longer than the documented {self.job.limits.card_reset:g} s")
