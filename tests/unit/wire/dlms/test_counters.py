@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -61,12 +60,11 @@ def test_the_last_counter_of_a_key():
 
 
 def test_the_records_are_such_a_store(tmp_path: Path):
-    with closing(open_records(str(tmp_path / "ledger.sqlite"), operator="tester")) as records:
-        store: CounterStore = records.dlms
-        counters = Counters(store, "n", 8)
-        counters.begin(41)
-        assert [counters.take() for dummy in range(10)] == list(range(41, 51))
-    with closing(open_records(str(tmp_path / "ledger.sqlite"), operator="tester")) as records:
-        again = Counters(records.dlms, "n", 8)
-        again.begin(0)
-        assert again.take() == 57
+    where = str(tmp_path / "ledger.sqlite")
+    store: CounterStore = open_records(where, "tester").dlms
+    counters = Counters(store, "n", 8)
+    counters.begin(41)
+    assert [counters.take() for dummy in range(10)] == list(range(41, 51))
+    again = Counters(open_records(where, "tester").dlms, "n", 8)
+    again.begin(0)
+    assert again.take() == 57
