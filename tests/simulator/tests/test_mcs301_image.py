@@ -52,6 +52,8 @@ FLEET = {
         one("multi"),
         one("group"),
         one("complete"),
+        one("never"),
+        one("late"),
     ],
 }
 
@@ -317,6 +319,30 @@ def test_activate_verifies_a_complete_image_first(client: Open, bench: Bench) ->
     assert made.action(18, IMAGE, 4, i8(0)) == 2
     assert bench.meter("complete").wait("upgrade_done")["ok"]
     assert kinds(bench.meter("complete"), "verify_done", "trigger_accepted") == ["verify_done", "trigger_accepted"]
+
+
+@pytest.mark.simulates("F-01", "F-14", "F-16", "F-36")
+def test_general_faults(client: Open, bench: Bench) -> None:
+    meter, made = bench.meter("late"), client("late")
+    meter.faults({"F-14": {"silence": 100}, "F-16": {}})
+    made.upload(RAW)
+    made.action(18, IMAGE, 4, i8(0))
+    meter.wait("upgrade_done")
+    began, ended = meter.events("silence_begin")[0]["t"], meter.events("silence_end")[0]["t"]
+    assert ended - began >= 100 and meter.state()["firmware"] == OLD and meter.state()["image"]["status"] == 6
+    meter.faults({"F-36": {"after": 10}})
+    again = client("late")
+    again.upload(RAW)
+    again.action(18, IMAGE, 4, i8(0))
+    meter.wait("restart", count=3)
+    assert [event["cause"] for event in meter.events("restart")] == ["upgrade", "upgrade", "late_failure"]
+    assert meter.state()["firmware"] == OLD
+    gone = client("never")
+    bench.meter("never").faults({"F-01": {}})
+    gone.upload(RAW)
+    gone.action(18, IMAGE, 4, i8(0))
+    bench.meter("never").wait("power_lost")
+    assert bench.meter("never").state()["state"] == "dead"
 
 
 # -- schedule ------------------------------------------------------------------------------------------

@@ -9,11 +9,15 @@ from typing import Any
 from metersim import faults
 
 CATALOGUE: dict[str, dict[str, tuple[Any, Any]]] = {
+    "F-01": {},
     "F-02": {"times": (int, 1)},
     "F-04": {"after": (int, 10), "stored": (bool, True), "down": (float, 0.0), "times": (int, 1)},
     "F-05": {"seconds": (float, 0.05)},
+    "F-14": {"silence": (float, 200.0)},
+    "F-16": {},
     "F-25": {"offset": (int | float, 86400)},
     "F-35": {"seconds": (float, 120.0), "times": (int, 1)},
+    "F-36": {"after": (float, 86400.0), "mode": (("dead", "revert"), "revert"), "times": (int, 1)},
     "F-37": {
         "where": (("get", "action", "aare"), "get"),
         "kind": (("truncated", "length", "tag", "invoke", "empty"), "truncated"),

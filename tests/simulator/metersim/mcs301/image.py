@@ -33,6 +33,7 @@ class ImageTransfer:
         self.parts: list[Firmware] = []
         self._lost: dict[int, int] = {}
         self._since = 0
+        self._before: dict[int, Firmware] = {}
         self._task: asyncio.Task[None] | None = None
 
     def forget_faults(self) -> None:
@@ -216,24 +217,33 @@ class ImageTransfer:
         self.status = ACTIVATING
         version = ", ".join(part.identifier.hex() for part in self.parts)
         component = self.parts[0].component
+        self._before = dict(meter.components)
         meter.record("trigger_accepted", method="dlms", by=by, version=version, component=component)
         meter.journal.begin_progress(meter.name)
         await meter.clock.sleep(1)
         await meter.go_silent("reboot")
-        await meter.clock.sleep(times.silence)
+        if meter.strike("F-01") is not None:
+            self.status = VERIFIED
+            self._over(False, version, component)
+            meter.state = "dead"
+            meter.record("power_lost")
+            return
+        late = meter.strike("F-14")
+        await meter.clock.sleep(late["silence"] if late else times.silence)
         if meter.strike("F-02"):
             meter.record("power_lost")
             self.status = VERIFIED
             self._over(False, version, component)
             await meter.come_back("power")
             return
-        meter.install(self.parts)
+        meter.install(self.parts if meter.strike("F-16") is None else [])
         await meter.come_back("upgrade", "testing")
         await meter.clock.sleep(times.self_test)
         good = not meter.strike("activation_failure")
         meter.record("self_test_done", ok=good)
         if good:
             self._confirm()
+            self._fail_later()
         else:
             await meter.go_silent("fallback")
             await meter.clock.sleep(times.silence)
@@ -251,6 +261,25 @@ class ImageTransfer:
         meter.discard_old()
         meter.log_standard(ACTIVATED_CODE)
         self.data, self.have, self.parts, self.size = bytearray(), bytearray(), [], 0
+
+    def _fail_later(self) -> None:
+        """F-36: a good upgrade goes bad after a while."""
+        meter, old = self.meter, dict(self._before)
+        fault = meter.strike("F-36")
+        if not fault:
+            return
+
+        async def work() -> None:
+            await meter.clock.sleep(fault["after"])
+            meter.record("late_failure", mode=fault["mode"])
+            if fault["mode"] == "dead":
+                await meter.die()
+            else:
+                await meter.go_silent("late_failure")
+                meter.run(old)
+                await meter.come_back("late_failure")
+
+        meter.spawn(work)
 
     def _over(self, good: bool, version: str, component: int) -> None:
         self._task = None

@@ -285,12 +285,12 @@ class Mcs301(Device):
     def install(self, parts: list[Firmware]) -> None:
         """The new firmware runs; the old one is kept."""
         self.fallback = dict(self.components)
-        self._run({**self.components, **{part.component: part for part in parts}})
+        self.run({**self.components, **{part.component: part for part in parts}})
 
     def fall_back(self) -> None:
         """The old firmware runs again."""
         if self.fallback is not None:
-            self._run(self.fallback)
+            self.run(self.fallback)
             self.fallback = None
 
     def discard_old(self) -> None:
@@ -302,7 +302,8 @@ class Mcs301(Device):
                 if self.spec.dlms.identifiers == "array":
                     self.older[b] = [part.identifier, *self.older.get(b, [])][:9]
 
-    def _run(self, components: dict[int, Firmware]) -> None:
+    def run(self, components: dict[int, Firmware]) -> None:
+        """Run these firmware parts."""
         self.components = dict(components)
         self.objects.rebuild()
 
