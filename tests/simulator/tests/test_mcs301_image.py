@@ -478,5 +478,5 @@ def test_control_actions(client: Open, bench: Bench) -> None:
         with pytest.raises(Exception, match=words):
             meter.action(action, **args)
     with pytest.raises(Exception, match="unknown fault"):
-        meter.faults({"F-14": {}})
+        meter.faults({"F-10": {}})
     assert not bench.fleet.events("simulator_error")

@@ -243,7 +243,7 @@ BAD = [
     ({"dlms": {"system_title": "00"}}, "16 hex digits"),
     ({"dlms": {"keys": {"guek": "00"}}}, "32 hex digits"),
     ({"dlms": {"keys": {"password": "x"}}}, "unknown key 'password'"),
-    ({"faults": {"F-14": {}}}, "unknown fault 'F-14'"),
+    ({"faults": {"F-10": {}}}, "unknown fault 'F-10'"),
     ({"faults": {"F-04": {"stored": 1}}}, "true or false"),
 ]
 
