@@ -5,20 +5,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from ansible_collections.gridops.metering.plugins.module_utils._argspec import target_from
 from ansible_collections.gridops.metering.plugins.module_utils._dlms_options import needs_counters
-from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, InputError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
 from ansible_collections.gridops.metering.plugins.module_utils._facts import (
     ASK,
     BLOCKS,
+    BY_NAME,
     FLEET_KEYS,
     FLEET_SPEC,
     JOB_OPTIONS,
     fleet_options,
     gather_fleet,
+    with_failures,
 )
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
 from ansible_collections.gridops.metering.plugins.plugin_utils._dlms import dlms_ledger, facts_block
@@ -50,25 +54,22 @@ class ActionModule(MeterAction):
 
     def run_delegated(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         given = {**self._resolved(params, task_vars), "records": None}
-        blocks = self._blocks(given, params.get("records"), task_vars)
-        return super().run_delegated({**given, BLOCKS: blocks} if blocks is not None else given, task_vars)
-
-    def _blocks(self, given: Mapping[str, Any], records: str | None, task_vars: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Counters for each meter that needs them, after the jump host has asked what they tell; None where none does."""
-        keys = given.get(FLEET_KEYS) or {}
-        targets = {}
-        for entry in given["meters"]:
-            try:
-                target = target_from({"host": entry.get("name"), **entry, "dlms_keys": keys.get(entry.get("name"))}, str(entry.get("name")))
-            except InputError:  # told with the other results
-                continue
-            if needs_counters(target.dlms):
-                targets[target.name] = target
+        targets = _with_counters(given)
         if not targets:
-            return None
+            return super().run_delegated(given, task_vars)
         told = super().run_delegated({**given, BLOCKS: ASK}, task_vars)
-        ledger = dlms_ledger(records)
-        return {name: facts_block(ledger, targets[name], int(floor)) for name, floor in told.get("floors", {}).items()}
+        if told.get("failed"):
+            return told
+        ledger = dlms_ledger(params.get("records"))
+        blocks: dict[str, Any] = {}
+        failures: dict[str, DeviceError] = {}
+        for name, floor in told["floors"].items():
+            try:
+                blocks[name] = facts_block(ledger, targets[name], int(floor))
+            except DeviceError as exc:  # a counter that went back is this meter's alone
+                failures[name] = exc
+        result = super().run_delegated({**given, BLOCKS: {BY_NAME: blocks}}, task_vars)
+        return with_failures(result, failures, params["max_error_share"])
 
     def _resolved(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Inventory names turned into what is needed to reach those meters. Raises InputError."""
@@ -113,6 +114,19 @@ class _Inventory:
         if profile not in self._profiles:
             self._profiles[profile] = lock_profile(profile)
         return self._profiles[profile]
+
+
+def _with_counters(given: Mapping[str, Any]) -> dict[str, Target]:
+    """The meters whose association spends counters; what is wrong with an entry is told with the other results."""
+    keys = given.get(FLEET_KEYS) or {}
+    targets: dict[str, Target] = {}
+    for entry in given["meters"]:
+        name = str(entry.get("name") or entry.get("host") or "")
+        with contextlib.suppress(InputError):
+            target = target_from({"host": name, **entry, "dlms_keys": keys.get(name)}, name)
+            if needs_counters(target.dlms):
+                targets[name] = target
+    return targets
 
 
 def _without_keys(entry: Mapping[str, Any], keys: dict[str, Any]) -> dict[str, Any]:

@@ -68,6 +68,11 @@ options:
   profile:
     description: Name or path of a profile that tells what the lock register's values mean. Only the subset V(lock) needs one.
     type: raw
+  records:
+    description:
+      - Records that keep the invocation counters of DLMS meters, path or URL, as for M(gridops.metering.meter_facts).
+    type: str
+    version_added: 0.3.0
   concurrency:
     description: Number of meters that are read at the same time.
     type: int

@@ -26,9 +26,11 @@ GATHER_SPEC: dict[str, Any] = {
     "profile": {"type": "raw"},
     "records": {"type": "str"},
 }
-#: Counters for a jump host, per meter; travels sealed and is no option of anybody. ASK wants to know what the meters tell.
+#: Counters for a jump host: a block, or in a fleet one BY_NAME of each meter; travels sealed and is no option of anybody.
+#: ASK wants to know what the meters tell.
 BLOCKS = "counter_blocks"
 ASK = "ask"
+BY_NAME = "by_name"
 
 FACTS_SPEC: dict[str, Any] = merge_specs(CONNECTION_SPEC, ATTEST_SPEC, GATHER_SPEC, {"web_profile": {"type": "raw"}})
 
@@ -41,6 +43,7 @@ FLEET_SPEC: dict[str, Any] = merge_specs(
         "deadline": {"type": "float", "default": 30.0},
         "retries": {"type": "int", "default": 1},
         "max_error_share": {"type": "float", "default": 1.0},
+        "sealed": {"type": "str", "no_log": True},
     },
 )
 
@@ -83,8 +86,7 @@ def _store(target: Target, blocks: Any, counters: Counters | None) -> CounterSto
     if not needs_counters(target.dlms):
         return MemoryCounters()
     if isinstance(blocks, Mapping):
-        block = blocks.get(target.name) or blocks
-        return BlockCounters(int(block["first"]), int(block["count"]))
+        return BlockCounters(int(blocks["first"]), int(blocks["count"]))
     if counters is None:
         raise InputError("dlms", "an association with keys", "a task on the control node, whose records keep the counters", "wire-dlms 4.4")
     return counters()
@@ -145,11 +147,12 @@ def gather_fleet(params: Mapping[str, Any], counters: Counters | None = None) ->
         return {"changed": False, "floors": _floors(jobs.values(), options)}
     for name, job in list(jobs.items()):
         if job.target.family == mcs301.FAMILY and needs_counters(job.target.dlms):
-            if isinstance(blocks, Mapping) and name not in blocks:  # it was not there when it was asked
+            block = blocks[BY_NAME].get(name) if isinstance(blocks, Mapping) else None
+            if isinstance(blocks, Mapping) and block is None:  # it was not there when it was asked
                 del jobs[name]
                 meters[name] = _failed(DeviceError("connect", "transport_failed", f"{job.gateway} did not answer the first question"))
                 continue
-            job.counters = _store(job.target, blocks, store)
+            job.counters = _store(job.target, block, store)
     for name, outcome in run(read_fleet(jobs.values(), options)).items():
         meters[name] = {"ok": True, "facts": outcome} if isinstance(outcome, dict) else _failed(outcome)
     return fleet_result(meters, share)
@@ -211,6 +214,14 @@ def fleet_result(meters: Mapping[str, dict[str, Any]], max_error_share: float) -
         result["failed"] = True
         result["msg"] = f"{len(errors)} of {len(meters)} meters could not be read, more than the tolerated share of {max_error_share:g}"
     return result
+
+
+def with_failures(result: dict[str, Any], failures: Mapping[str, BaseException], max_error_share: float) -> dict[str, Any]:
+    """The result of a pass, with what is known to be wrong with some meters in place of what was found there."""
+    if not failures or "meters" not in result:
+        return result
+    meters = {**result["meters"], **{name: _failed(exc) for name, exc in failures.items()}}
+    return fleet_result(meters, max_error_share)
 
 
 def _failed(exc: BaseException) -> dict[str, Any]:

@@ -66,6 +66,11 @@ options:
       - Share of meters, 0 to 1, that may be unreadable before the task fails. The results are returned all the same.
     type: float
     default: 1.0
+  sealed:
+    description:
+      - Used by the collection itself, to hand secrets to a jump host as one opaque value. Do not set it.
+    type: str
+    version_added: 0.3.0
 extends_documentation_fragment:
   - gridops.metering.attributes
   - gridops.metering.attributes.facts
