@@ -27,7 +27,7 @@ class ControllerDesk:
 
     def __init__(self, records: Records, campaign: str, check: bool) -> None:
         self._records, self._campaign, self._check = records, campaign, check
-        self._lease: Lease | None = None
+        self._leases: list[Lease] = []
         self._parent = os.getppid()
 
     def holder(self, serial: str) -> str | None:
@@ -42,16 +42,16 @@ class ControllerDesk:
         taken = self._records.acquire(resource, constants.SECURITY_LEASE_TTL.number)
         if isinstance(taken, Holder):
             return taken.text
-        self._lease = taken
+        self._leases.append(taken)
         return None
 
     def guard(self) -> None:
         """Nothing is changed by an orphan, or after another run took the meter."""
         if os.getppid() != self._parent:
             raise OrphanedError("security")
-        if self._lease is not None:
+        if self._leases:
             try:
-                self._records.beat(self._lease)
+                self._records.beat(*self._leases)
             except MeteringError as error:
                 raise OrphanedError("security", str(error)) from None
 
@@ -60,9 +60,9 @@ class ControllerDesk:
 
     def release(self) -> None:
         """Give the meter back."""
-        if self._lease is not None:
-            lease, self._lease = self._lease, None
-            self._records.release(lease)
+        leases, self._leases = self._leases, []
+        if leases:
+            self._records.release(*leases)
 
 
 def run_security(params: Mapping[str, Any], host: str, *, change: bool, check: bool) -> Report:

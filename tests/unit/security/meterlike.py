@@ -55,6 +55,8 @@ class Meter:
     public_writes: bool = False
     mechanisms: dict[int, int] = field(default_factory=lambda: {16: 0, 1: 5, 2: 5})
     faults: dict[int, str] = field(default_factory=dict)
+    schedule: tuple[axdr.Data, ...] = ()
+    told_serial: str = SERIAL
     odd: dict[tuple[int, str, int], axdr.Data] = field(default_factory=dict)
     requests: int = 0
     log: list[str] = field(default_factory=list)
@@ -126,7 +128,7 @@ class ScriptedSession:
         meter, public = self.meter, self.keys is None
         own = 16 if public else 1
         values = {
-            (1, "0-0:96.1.0.255", 2): axdr.octets(SERIAL.encode()),
+            (1, "0-0:96.1.0.255", 2): axdr.octets((meter.told_serial if public else SERIAL).encode()),
             (15, "0-0:40.0.0.255", 1): axdr.octets(bytes((0, 0, 40, 0, 0, 255))),
             (15, "0-0:40.0.0.255", 2): meter.object_list(public),
             (15, "0-0:40.0.0.255", 3): axdr.structure(axdr.i8(own), axdr.u16(1)),
@@ -142,6 +144,7 @@ class ScriptedSession:
             (64, "0-0:43.0.0.255", 3): axdr.enum(0),
             (18, "0-0:44.0.0.255", 5): axdr.boolean(meter.enabled),
             (18, "0-0:44.0.0.255", 6): axdr.enum(meter.status),
+            (22, "0-0:15.0.2.255", 4): axdr.array(meter.schedule),
             (8, "0-0:1.0.0.255", 2): axdr.octets(date_time(NOW + meter.skew)),
         }
 

@@ -190,6 +190,49 @@ def test_a_setting_whose_answer_is_lost_may_have_changed() -> None:
     assert run(meter, {"clock": "set"}).outcome == "current"
 
 
+def test_a_clock_is_not_set_over_a_scheduled_activation() -> None:
+    entry = axdr.structure(axdr.octets(b"\x02\x00\x00\x00"), axdr.octets(b"\x07\xeb\x01\x02\xff"))
+    meter = Meter(skew=7200.0, schedule=(entry,))
+    report = run(meter, {"clock": "set"})
+    assert report.outcome == "current" and states(report)["clock"] == "fail" and not meter.log
+    assert run(Meter(skew=7200.0), {"clock": "set"}).outcome == "changed"
+
+
+def test_a_serial_that_the_association_does_not_confirm_stops() -> None:
+    meter = Meter(told_serial="90000002")
+    report = run(meter, EVERYTHING)
+    assert (report.outcome, report.reason, report.changed) == ("failed", "serial_mismatch", False)
+    assert not meter.log
+
+
+def test_keys_are_not_looked_for_while_another_run_has_the_meter() -> None:
+    meter = Meter()
+    report = run(meter, {"new_keys": hex_keys(NEW)}, Book(busy="in use"))
+    assert (report.outcome, report.reason) == ("blocked", "firmware_in_progress")
+    assert not meter.opened and states(report)["public_client"] == "pass"
+
+
+def test_keys_that_the_records_know_to_be_others_are_tried_once_without_a_probe() -> None:
+    meter, book = Meter(), Book()
+    third = DlmsKeys(gak=b"third key of all", guek=b"third guek key !")
+    run(meter, {"new_keys": hex_keys(NEW)}, book)
+    before = meter.refused_logins
+    report = run(meter, {"new_keys": hex_keys(third)}, book)
+    assert (report.outcome, report.reason) == ("failed", "dlms_auth_failed")
+    assert "records know" in report.text and meter.refused_logins == before + 1
+    promoted = replace(DLMS, keys=replace(OLD, **{name: getattr(NEW, name) for name in ORDER}))
+    assert run(meter, {"new_keys": hex_keys(third)}, book, promoted).outcome == "changed"
+    assert (meter.keys.gak, meter.keys.guek) == (third.gak, third.guek)
+
+
+def test_a_refused_key_changed_nothing() -> None:
+    meter = Meter()
+    wrong = replace(DLMS, keys=replace(OLD, kek=b"wrong master key"))
+    report = run(meter, {"new_keys": hex_keys(DlmsKeys(gak=NEW.gak))}, dlms=wrong)
+    assert (report.outcome, report.reason, report.changed) == ("failed", "key_refused", False)
+    assert report.key_states == {"gak": "refused"} and meter.keys == OLD
+
+
 def test_a_meter_with_odd_values_hides_nothing_else() -> None:
     meter = Meter()
     odd = {

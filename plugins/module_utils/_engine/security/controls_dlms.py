@@ -92,6 +92,10 @@ def _clock(seen: Seen, desired: Desired) -> Control:
     have = f"{seen.skew:+.0f} s"
     if abs(seen.skew) <= desired.clock_tolerance:
         return Control(name, PASS, want, have, rule, "the meter's clock is right")
+    if seen.scheduled:
+        return Control(
+            name, FAIL, want, have, rule, "an activation is scheduled in the meter, which setting its clock could start: it is left"
+        )
     if desired.clock == "set":
         return Control(name, PLANNED, want, have, rule, "is set to the control node's time")
     return Control(name, FAIL, want, have, rule, "the meter's clock differs from the control node's", "clock: set")

@@ -29,6 +29,7 @@ from .rotation import LOST, PROVABLE, REFUSED, SILENT, WORKS, Begin, End, Known,
 from .seen import Seen, clock_octets
 
 STAGE = "security"
+_UNASKED = "unasked"
 _BUSY = 2  # action-result temporary-failure
 
 
@@ -121,11 +122,13 @@ class SecurityRun:
         self._keys = dlms.keys
         self._last_error: DeviceError | None = None
         self._done: dict[str, str] = {}
+        self._holder: str | None = _UNASKED
 
     def run(self) -> Report:
         """The report. Raises DeviceError where nothing could be read, InputError and RecordsError as they come."""
         try:
             self._public_view()
+            self._reserve()
             if self._sign_in():
                 self._judge()
                 self._apply()
@@ -165,6 +168,14 @@ class SecurityRun:
         finally:
             session.close()
         self.report.serial = seen.serial
+
+    def _reserve(self) -> None:
+        """Before keys are looked for the meter must be ours: another run may be changing them right now."""
+        if self.change and not self.check and self.desired.rotates and self.report.serial is not None:
+            self._holder = self.desk.holder(self.report.serial)
+            if self._holder is not None:
+                self._judge_unread("not tried: somebody else works on this meter")
+                self._block("firmware_in_progress", self._holder)
 
     def _sign_in(self) -> bool:
         """The association that everything else uses. False where check mode has no credentials that were proven before."""
@@ -207,9 +218,8 @@ class SecurityRun:
         proven = {}
         for name in rotation.ORDER:
             row = self.ledger.mark(serial, marks.key_account(client, name))
-            which = self._which(name, str(row["mark"])) if row else "other"
-            if which != "other":
-                proven[name] = which
+            if row is not None:
+                proven[name] = self._which(name, str(row["mark"]))
         return Situation(self.dlms.keys, new, proven, pending, self.desired.probe)
 
     def _which(self, name: str, mark: str) -> str:
@@ -220,7 +230,7 @@ class SecurityRun:
 
     @staticmethod
     def _proven(situation: Situation) -> bool:
-        return all(name in situation.proven for name in PROVABLE) and not situation.pending
+        return all(situation.proven.get(name) in ("current", "new") for name in PROVABLE) and not situation.pending
 
     def _report_untried(self, text: str) -> bool:
         """Only the public view: everything else is unknown, and nothing is planned."""
@@ -241,9 +251,7 @@ class SecurityRun:
         look.secured(session, report.seen, self.way.now)
         if self.dlms.client == self.dlms.public_client:
             report.seen.public = report.seen.objects
-        if report.serial is None:
-            look.identity(session, report.seen)
-            report.serial = report.seen.serial
+        self._same_meter(session)
         report.controls = report.before = judging.judge(report.seen, self.desired, self.dlms, self._keys, self._marks())
         if not self.change:
             report.text = "read, nothing was changed"
@@ -254,13 +262,33 @@ class SecurityRun:
             return
         if report.serial is None:
             self._block("serial_unknown", "the meter does not tell who it is, so nothing can be recorded of it")
-        report.prechecks = judging.prechecks(report.controls, report.seen, self.desired, self.desk.holder(report.serial or ""))
+        holder = self._who_else(session, report.serial or "")
+        report.prechecks = judging.prechecks(report.controls, report.seen, self.desired, holder)
         stops = blocking(report.prechecks)
         if stops:
             self._block(stops[0].reason, "; ".join(item.text for item in stops))
         if self.check:
             report.outcome, report.changed = "planned", True
             report.text = f"would change {', '.join(planned)}"
+
+    def _same_meter(self, session: SessionLike) -> None:
+        """What the public client told was not protected; what is recorded under that name must be of this meter."""
+        seen = self.report.seen
+        if seen.known_by is None:
+            look.identity(session, seen)
+            self.report.serial = seen.serial
+            return
+        confirmed = look.told(session, seen, seen.known_by)
+        if confirmed != seen.serial:
+            self._fail("serial_mismatch", f"the public client is told {seen.serial}, the ciphered association {confirmed or 'nothing'}")
+
+    def _who_else(self, session: SessionLike, name: str) -> str | None:
+        """Leases go by the serial number, also where the public client is told another name only."""
+        if self.report.seen.known_by is not obis.SERIAL_NUMBER:
+            serial = look.told(session, self.report.seen, obis.SERIAL_NUMBER)
+            if serial:
+                return self.desk.holder(serial)
+        return self.desk.holder(name) if self._holder is _UNASKED else self._holder
 
     def _marks(self) -> Marks:
         serial, lls = self.report.serial, self.desired.lls
@@ -457,7 +485,6 @@ class SecurityRun:
 
     def _send(self, step: Send) -> str:
         """One key under the master key (RFC 3394), in the open association."""
-        self.report.changed |= step.new
         wrapped = structure(enum(rotation.KEY_NUMBERS[step.key_id]), octets(wrap_key(step.kek, step.key)))
         try:
             self._open_session().action(Method(obis.SECURITY_SETUP, self.report.seen.setup, 2), array([wrapped]))
@@ -466,7 +493,9 @@ class SecurityRun:
             return LOST if fault.code == _BUSY else REFUSED  # busy: it may still take it
         except DeviceError as error:
             self._last_error = error
+            self.report.changed |= step.new  # it may have arrived
             return LOST
+        self.report.changed |= step.new
         return WORKS
 
     # -- ends ---------------------------------------------------------------------------------------------------------

@@ -38,13 +38,19 @@ class SessionLike(Protocol):
 
 
 def identity(session: SessionLike, seen: Seen) -> None:
-    """Serial number, else the logical device name."""
+    """Who the meter says it is: its serial number, or its logical device name where it does not tell that."""
     for item in (obis.SERIAL_NUMBER, obis.LOGICAL_DEVICE_NAME):
-        value = _plain(session, seen, "serial", Attribute(*item.attribute(2)))
+        value = told(session, seen, item)
         if value:
-            seen.serial = (value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)).strip()
+            seen.serial, seen.known_by = value, item
             seen.unread.pop("serial", None)
             return
+
+
+def told(session: SessionLike, seen: Seen, item: obis.CosemObject) -> str:
+    """One name of the meter as text; empty where it does not tell it."""
+    value = _plain(session, seen, "serial", Attribute(*item.attribute(2)))
+    return (value.decode("ascii", "replace") if isinstance(value, bytes) else str(value or "")).strip()
 
 
 def public(session: SessionLike, seen: Seen) -> None:
@@ -67,6 +73,8 @@ def settings(session: SessionLike, seen: Seen, now: Callable[[], float]) -> None
     seen.transfer_enabled = enabled if isinstance(enabled, bool) else None
     seen.transfer_status = _number(session, seen, "transfer_status", Attribute(*obis.IMAGE_TRANSFER.attribute(6)))
     before = now()
+    entries = _plain(session, seen, "schedule", Attribute(*obis.ACTIVATION_SCHEDULER.attribute(4)))
+    seen.scheduled = bool(entries)
     clock = _plain(session, seen, "clock", Attribute(*obis.CLOCK.attribute(2)))
     seen.clock, seen.skew = clock if isinstance(clock, bytes) and len(clock) == 12 else None, None
     if seen.clock is not None:

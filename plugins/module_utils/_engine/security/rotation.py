@@ -22,6 +22,8 @@ KEY_NUMBERS = {"guek": 0, "gbek": 1, "gak": 2, "kek": 3}
 #: The keys that an association by HLS-GMAC proves.
 PROVABLE = ("gak", "guek")
 
+_GIVEN = ("current", "new")
+
 WORKS, REFUSED, SILENT, LOST = "works", "refused", "silent", "lost"
 
 
@@ -80,8 +82,8 @@ Step = Prove | Begin | Send | End | Known
 class Situation:
     """What is known before the first contact. ``new`` holds only the keys that shall be changed.
 
-    ``proven`` maps the keys whose last working value the ledger knows to ``current`` or ``new``; ``pending`` maps those that an
-    earlier run was about to send to ``new`` or ``current``, or to ``other`` where it was none of the given ones.
+    ``proven`` maps the keys of which the ledger knows what worked last, and ``pending`` those that an earlier run was about to
+    send, to ``current`` or ``new``, or to ``other`` where it was none of the given ones.
     """
 
     current: DlmsKeys
@@ -132,7 +134,7 @@ def candidates(now: Situation) -> list[DlmsKeys]:
     elif _proven(now):
         known = merged(now.current, now.new, tuple(name for name in PROVABLE if now.proven.get(name) == "new"))
         found = [known, after if now.probe and known != after else before]
-    elif now.probe and not any(now.pending.get(name) for name in PROVABLE):
+    elif now.probe and not any(now.pending.get(name) or now.proven.get(name) == "other" for name in PROVABLE):
         found = [after, before]
     else:
         found = [before]
@@ -140,7 +142,7 @@ def candidates(now: Situation) -> list[DlmsKeys]:
 
 
 def _proven(now: Situation) -> bool:
-    return all(name in now.proven for name in PROVABLE if getattr(now.new, name) is not None)
+    return all(now.proven.get(name) in _GIVEN for name in PROVABLE if getattr(now.new, name) is not None)
 
 
 def locate(now: Situation) -> Generator[Step, str, Verdict]:
@@ -156,7 +158,10 @@ def locate(now: Situation) -> Generator[Step, str, Verdict]:
             return Verdict("", "", keys)
     if now.pending or len(tries) > 1:
         return Verdict("key_state_unknown", _unknown_text(now), now.current, located=False)
-    return Verdict("dlms_auth_failed", "the meter does not take the keys of dlms_keys", now.current, located=False)
+    text = "the meter does not take the keys of dlms_keys"
+    if "other" in now.proven.values():
+        text += "; the records know of other keys that worked last"
+    return Verdict("dlms_auth_failed", text, now.current, located=False)
 
 
 def _unknown_text(now: Situation) -> str:
@@ -292,7 +297,7 @@ def _kek_in_use(now: Situation, keys: DlmsKeys) -> Generator[Step, str, bytes | 
         found = yield from _which_master(keys, *((new, current) if now.pending["kek"] == "new" else (current, new)))
         yield End("kek", "unknown" if found is None else "active" if found == new else "refused", found)
         return found
-    if "kek" in now.proven:
+    if now.proven.get("kek") in _GIVEN:
         return new if now.proven["kek"] == "new" else current
     if not now.probe:
         return current

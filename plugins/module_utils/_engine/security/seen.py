@@ -26,6 +26,7 @@ class Seen:
     """The meter as it was read. None is what could not be read; ``unread`` says why."""
 
     serial: str | None = None
+    known_by: obis.CosemObject | None = None
     objects: tuple[Rights, ...] | None = None
     setup: str = obis.SECURITY.obis
     setup_version: int | None = None
@@ -34,6 +35,7 @@ class Seen:
     associations: tuple[Association, ...] = ()
     transfer_enabled: bool | None = None
     transfer_status: int | None = None
+    scheduled: bool = False
     clock: bytes | None = None
     skew: float | None = None
     public: tuple[Rights, ...] | None = None
