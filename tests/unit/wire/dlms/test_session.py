@@ -170,6 +170,20 @@ def test_a_meter_that_stays_busy_is_left_alone(meter):
     assert meter.associations == 2
 
 
+def test_whoever_calls_may_wait_in_its_own_way(meter):
+    meter.result = 2
+    waited: list[float] = []
+    with pytest.raises(DeviceError):
+        session(meter, pause=waited.append).open()
+    assert waited == [75]
+
+
+def test_words_that_come_with_a_refusal(meter):
+    meter.result, meter.diagnostic = 1, 1
+    meter.twist_aare = lambda raw: _with_user_information(raw, bytes.fromhex("0e010603"))
+    assert "PDU size too short" in str(refused("dlms_association_refused", meter))
+
+
 # -- who answers ------------------------------------------------------------------------------------------------------
 
 

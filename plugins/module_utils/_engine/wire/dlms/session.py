@@ -58,6 +58,7 @@ class Session:
 
     ``client`` says as whom, ``stage`` the state named in errors, ``reserve`` how many counters are written down at a time.
     ``floor`` is the lowest counter the meter takes, where it is known; None asks the public client, 0 does not ask.
+    ``pause`` lets meter seconds pass while a meter is busy (one that renews a lease meanwhile, for example).
     Raises DeviceError, and InputError for keys that are missing, before any contact.
     """
 
@@ -71,8 +72,10 @@ class Session:
         reserve: int | None = None,
         floor: int | None = None,
         accept_reset: bool = False,
+        pause: Callable[[float], None] | None = None,
     ) -> None:
         self.target, self.stage = target, stage
+        self._pause = pause or target.clock.pause
         self.client = client or target.dlms or Dlms()
         _check(self.client)
         self.meter_title: bytes | None = None
@@ -105,13 +108,13 @@ class Session:
             raise RuntimeError("this session is open")
         if self._needs_key:
             if self._floor is None:
-                self._floor = _told_floor(self.target, self.client)
+                self._floor = _told_floor(self.target, self.client, self._pause)
             self._counters.begin(self._floor)
         try:
             self._associate()
         except _BusyError:
             # The only state in which a second request is no second login: the meter judged nothing yet.
-            self.target.clock.pause(constants.DLMS_BUSY_WAIT.number)
+            self._pause(constants.DLMS_BUSY_WAIT.number)
             self._associate()
 
     def _associate(self) -> None:
@@ -173,7 +176,11 @@ class Session:
     def _not_accepted(self, answer: acse.Answer) -> None:
         failed = not answer.provider and answer.diagnostic == acse.AUTHENTICATION_FAILURE
         reason = "dlms_auth_failed" if failed else "dlms_association_refused"
-        raise DeviceError("association", reason, f"the meter refuses the association: {answer.words()}")
+        text = f"the meter refuses the association: {answer.words()}"
+        with suppress(MalformedError):  # more words, where there are any
+            detail = apdu.refusal(answer.user_information or b"\x08")
+            text += f" ({detail.text})" if detail else ""
+        raise DeviceError("association", reason, text)
 
     def _pair(self, answer: acse.Answer) -> None:
         pinned = self.client.meter_title
@@ -498,16 +505,16 @@ def _protection(client: Dlms) -> security.Protection:
 # -- the public client ------------------------------------------------------------------------------------------------
 
 
-def public(target: Target, stage: str = "read") -> Session:
+def public(target: Target, stage: str = "read", pause: Callable[[float], None] | None = None) -> Session:
     """A session as the public client: no secret is sent, and little can be read."""
     dlms = target.dlms or Dlms()
     client = replace(
         dlms, client=dlms.public_client, authentication="none", protection="none", general=False, system_title=b"", keys=DlmsKeys()
     )
-    return Session(target, MemoryCounters(), client=client, stage=stage)
+    return Session(target, MemoryCounters(), client=client, stage=stage, pause=pause)
 
 
-def invocation_counter(target: Target, client: Dlms | None = None) -> int:
+def invocation_counter(target: Target, client: Dlms | None = None, pause: Callable[[float], None] | None = None) -> int:
     """The last invocation counter which the meter took, as it tells the public client: unprotected, so not to be believed blindly.
 
     Raises DeviceError where the meter does not tell.
@@ -516,7 +523,7 @@ def invocation_counter(target: Target, client: Dlms | None = None) -> int:
     names = ["0-0:43.1.0.255"]
     if number != constants.DLMS_CLIENT_MANAGEMENT.number:
         names.append(f"0-0:43.1.{number}.255")  # where each client has its own
-    with public(target, "association") as session:
+    with public(target, "association", pause) as session:
         found = [session._got(Attribute(1, name, 2)) for name in names]
     values = [item.value for item in found if isinstance(item, Data)]
     if not values:
@@ -526,10 +533,10 @@ def invocation_counter(target: Target, client: Dlms | None = None) -> int:
     return int(max(values))
 
 
-def _told_floor(target: Target, client: Dlms) -> int:
+def _told_floor(target: Target, client: Dlms, pause: Callable[[float], None]) -> int:
     """The lowest counter which the meter will take, 0 where it does not tell."""
     try:
-        return invocation_counter(target, client) + 1
+        return invocation_counter(target, client, pause) + 1
     except (AccessFault, RefusalError):
         return 0
     except DeviceError as exc:
