@@ -112,8 +112,8 @@ class FirmwareTask:
 
     def _planned(self) -> dict[str, Any]:
         """What check mode tells: an upgrade that waits in the meter as wanted is no change, anything else is one."""
-        hop, attempt = self._hop(), self.records.open_attempt(str(self._known().serial))
-        rests = self._method().rests(attempt) if attempt is not None else ""
+        hop = self._hop()
+        rests = self._method().rests(self.records.open_attempt(str(self._known().serial)))
         if rests:
             return self.result(rests, "", f"{hop.target} waits in the meter, as asked for")
         return self.result("planned", "", f"would go from {self.source} to {hop.target} by {hop.method}", changed=True)

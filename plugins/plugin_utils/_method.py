@@ -80,8 +80,8 @@ class Method:
         """How long bringing the files to the meter may take at most, where that is longer than usual."""
         return 0.0
 
-    def rests(self, attempt: Attempt) -> str:
-        """The resting outcome of an open attempt that is as this run wants it; nothing where a run would do something."""
+    def rests(self, attempt: Attempt | None) -> str:
+        """The outcome where a run would change nothing, because the meter rests as it is wanted to; ``attempt`` is its open one."""
         return ""
 
     def arrived(self) -> None:

@@ -51,6 +51,7 @@ class DlmsMethod(Method):
 
     name: ClassVar[str] = "dlms"
     settles: ClassVar[bool] = False  # no document asks for a minute between meters of this family
+    _waits = EMPTY  # what the second slot holds, once it was looked at
 
     @property
     def component(self) -> int:
@@ -135,6 +136,7 @@ class DlmsMethod(Method):
         look = steps.gathered()
         kept = steps.ledger.transfer(task.reading.serial) if look and task.reading else None
         pending = _pending(look, kept, job, bool(task.params.get("fill_gaps"))) if look else EMPTY
+        self._waits = pending
         task.needed.update(needed_words(self.component, self._signature(), pending))
         return {
             "component": self.component,
@@ -152,8 +154,10 @@ class DlmsMethod(Method):
     def judge(self, now: Situation) -> list[Precheck]:
         return judge_dlms(now)
 
-    def rests(self, attempt: Attempt) -> str:
+    def rests(self, attempt: Attempt | None) -> str:
         """A schedule that is as wanted is left alone, and so is a meter that still tests its new firmware."""
+        if attempt is None:
+            return "staged" if self.stage_only and self._waits == OURS else ""
         kept = {**(attempt.before.get("steps") or {}), **(attempt.detail.get("steps") or {})}
         rests = str(attempt.detail.get("resting") or "")
         if attempt.method != self.name or attempt.target != str(self.task.rules.version):

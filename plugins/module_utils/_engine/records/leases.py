@@ -117,8 +117,8 @@ def extend(transaction: Transaction, lease: Lease, now: float) -> bool:
     )
 
 
-def bind(transaction: Transaction, lease: Lease, attempt_id: str) -> bool:
-    """Say that the lease covers this attempt; False when the lease was lost."""
+def bind(transaction: Transaction, lease: Lease, attempt_id: str | None) -> bool:
+    """Say that the lease covers this attempt, or none any more; False when the lease was lost."""
     changed = transaction.execute(
         "UPDATE lease SET attempt_id = ? WHERE resource = ? AND token = ?", (attempt_id, lease.resource, lease.token)
     )

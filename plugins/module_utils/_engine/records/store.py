@@ -170,8 +170,8 @@ class Records:
         with self._database.read() as transaction:
             return lease_rows.in_use(transaction, group, self._now())
 
-    def bind(self, lease: Lease, attempt_id: str) -> None:
-        """Say that ``lease`` covers this attempt. Raises LeaseLostError."""
+    def bind(self, lease: Lease, attempt_id: str | None) -> None:
+        """Say that ``lease`` covers this attempt, or none any more. Raises LeaseLostError."""
         self._writable()
         with self._database.write() as transaction:
             if not lease_rows.bind(transaction, lease, attempt_id):

@@ -31,6 +31,8 @@ _STAGE_OUTCOMES = {
 }
 #: Outcomes from which a later run goes on: the attempt stays open in the ledger.
 RESTING = ("handed_over", "not_responding", "scheduled", "activated_unconfirmed")
+#: Of these, those in which the meter does nothing that others would have to wait for.
+_WITHOUT_SLOT = ("scheduled", "activated_unconfirmed")
 #: Answers to a trigger after which nothing runs yet: the attempt stays "recorded" until it is known that it was begun.
 _NOT_YET = ("handed_over", "scheduled")
 #: What a look says of a meter that is as it was before. For an attempt that only was recorded: nothing was sent.
@@ -56,6 +58,7 @@ class Ledger(Protocol):
 
     def acquire(self, resource: str, ttl: float, *, resolve_open: bool = False) -> Any: ...
     def acquire_slot(self, group: str, cap: int, ttl: float, attempt_id: str | None = None) -> Any: ...
+    def bind(self, lease: Any, attempt_id: Any) -> object: ...
     def release(self, *leases: Any) -> None: ...
     def open_attempt(self, serial: str) -> Any: ...
     def begin_attempt(self, *args: Any, **fields: Any) -> Any: ...
@@ -198,6 +201,8 @@ class Flow:
         finally:
             # Cut off while settling (a task's timeout): the slot stays behind, so that its next user waits for the rest.
             if not settling:
+                if self.result.outcome in _WITHOUT_SLOT:
+                    self.ledger.bind(slot, None)
                 self._give_back(slot)
 
     def _slot(self, attempt_id: Any) -> Any:
@@ -360,7 +365,7 @@ class Flow:
         if result.found_at:
             result.reason = "ip_changed"
             result.text = f"serial {self.job.serial} now answers at {result.found_at}"
-        if state.version is not None and state.outcome != "comms_lost":
+        if state.version is not None and state.outcome not in ("comms_lost", "scheduled"):
             result.after = {"version": state.version, "serial": self.job.serial}
         if state.outcome in GOOD and result.restart == "not_observed" and state.detail.get("firmware_state") != "confirmed":
             result.warnings.append("restart: not_observed. Version and serial are as wanted, but no restart was seen")
