@@ -30,7 +30,7 @@ FLEET = {
         one("q", {"keys": {"lls": "12345678"}}),
         one("v0", {"security_version": 0, "identifiers": "array", "time_zone": 60}),
         one("strict", {"policy": "authenticated_encrypted"}),
-        one("half", {"policy": "authenticated"}),
+        one("half", {"policy": "authenticated", "pass3_counter": "lenient"}),
         one("keys"),
         one("wide", {"public": "wide", "counters": "per_client", "mechanisms": ["hls"], "block_transfer": False}),
         one("small", {"pdu": 128}),
@@ -155,6 +155,12 @@ def test_pass_three_must_be_right_and_comes_first(client: Open, bench: Bench) ->
     with pytest.raises(Answer):
         made.get(1, "0-0:42.0.0.255")
     assert bench.meter("q").events("auth_failed")[-1]["why"] == "gmac"
+
+
+def test_a_nonce_used_twice(client: Open) -> None:
+    with pytest.raises(AssertionError):
+        client("q").high(reuse=True)
+    assert client("half").high(reuse=True).get(1, "0-0:42.0.0.255")
 
 
 def test_a_wrong_key_is_a_failed_login(client: Open, bench: Bench) -> None:

@@ -370,7 +370,8 @@ class Association:
             return None
         last = meter.security.seen(self.client)
         low = self._floor if self.form.protected and not self.form.dedicated else last
-        if counter <= low or (self.form.protected and counter == last):
+        strict = meter.spec.dlms.pass3_counter == "strict"
+        if counter <= low or (strict and self.form.protected and counter == last):
             self._failed("gmac")
             self.services.ended = True
             return None

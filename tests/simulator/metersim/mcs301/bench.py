@@ -174,15 +174,15 @@ class Client:
         self.open(**{"mechanism": 1, "value": self.lls, **options})
         return self
 
-    def high(self, control: int = 0x30, **options: Any) -> Client:
-        """HLS-GMAC with pass 3 and 4."""
+    def high(self, control: int = 0x30, reuse: bool = False, **options: Any) -> Client:
+        """HLS-GMAC with pass 3 and 4; with ``reuse`` the APDU around the proof has the proof's counter."""
         self.control = control
         ctos = os.urandom(16)
         parts = self.open(**{"mechanism": 5, "value": ctos, "context": 3, **options})
         stoc = parts[0xAA][2:]
         assert len(stoc) == 16 and stoc != ctos
-        self.counter += 1
-        proof = security.gmac(self.keys["guek"], self.keys["gak"], self.title, self.counter, stoc)
+        proof = security.gmac(self.keys["guek"], self.keys["gak"], self.title, self.counter + 1, stoc)
+        self.counter += 0 if reuse else 1
         result = self.action(15, "0-0:40.0.0.255", 1, octets(proof))
         assert isinstance(result, Value), result
         security.check_gmac(self.keys["guek"], self.keys["gak"], self.peer, result.content, ctos)

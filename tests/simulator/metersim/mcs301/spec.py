@@ -26,6 +26,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "policy": tuple(Policy.WORDS),
     "public": ("small", "wide"),
     "counters": ("shared", "per_client"),
+    "pass3_counter": ("strict", "lenient"),
     "activate_answer": ("success", "temporary_failure", "cut"),
     "clock": ("real", "fleet"),
 }
@@ -58,6 +59,7 @@ class Settings:
     mechanisms: tuple[str, ...] = ("lls", "hls")
     public: str = "small"
     counters: str = "shared"
+    pass3_counter: str = "strict"
     counter: int = 100
     keys: dict[str, str] = field(default_factory=dict)
     system_title: str = ""
