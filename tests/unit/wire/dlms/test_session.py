@@ -417,13 +417,13 @@ def test_requests_as_the_standard_writes_them(meter):
         made.action(Method(18, "0-0:44.0.0.255", 3), axdr.i8(0))
         assert made.action(Method(9, "0-0:10.0.107.255", 1)) == axdr.u8(7)
     assert [raw.hex() for raw in meter.requests[1:]] == [
-        "c001420001" + "00002a0000ff" + "0200",
-        "c001430007" + "0000636200ff" + "02" + "0102" + "0204" + "0600000001" + "060000000a" + "120001" + "120000",
-        "c001440007" + "0000636200ff" + "02" + "0101" + "0204" + "0204" + "120008" + "09060000010000ff" + "0f02" + "120000"
+        "c001410001" + "00002a0000ff" + "0200",
+        "c001420007" + "0000636200ff" + "02" + "0102" + "0204" + "0600000001" + "060000000a" + "120001" + "120000",
+        "c001430007" + "0000636200ff" + "02" + "0101" + "0204" + "0204" + "120008" + "09060000010000ff" + "0f02" + "120000"
         "090c" + "00" * 12 + "090c" + bytes(range(12)).hex() + "0100",
-        "c101450012" + "00002c0000ff" + "0500" + "0301",
-        "c301460012" + "00002c0000ff" + "0301" + "0f00",
-        "c301470009" + "00000a006bff" + "0100",
+        "c101440012" + "00002c0000ff" + "0500" + "0301",
+        "c301450012" + "00002c0000ff" + "0301" + "0f00",
+        "c301460009" + "00000a006bff" + "0100",
     ]
 
 
@@ -470,7 +470,7 @@ def test_several_attributes_at_once(meter):
     assert first == axdr.u8(5)
     assert isinstance(second, AccessFault)
     assert (second.code, second.what) == (4, SERIAL)
-    assert meter.requests[-1].hex() == "c003420200010000" + "2a0000ff0200" + "00010000600100ff0200"
+    assert meter.requests[-1].hex() == "c003410200010000" + "2a0000ff0200" + "00010000600100ff0200"
 
 
 def test_several_attributes_in_blocks(meter):
@@ -727,7 +727,7 @@ def test_what_cannot_work_is_refused_before_contact(meter, change):
 
 def test_no_secret_in_any_text(meter):
     made = session(meter)
-    shown = repr(made.target) + repr(made.client) + repr(made._protection) + str(vars(made))
+    shown = repr(made.target) + repr(made.client) + str(vars(made._association)) + str(vars(made))
     for secret in (EK, AK, b"Canary-lls"):
         assert secret.hex() not in shown
         assert repr(secret) not in shown

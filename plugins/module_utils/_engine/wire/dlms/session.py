@@ -2,24 +2,23 @@
 # Copyright: (c) 2026, The gridops.metering authors
 """One association with one meter: opened, proven, used, released.
 
-A failed login is never tried again. Inside a protected association nothing less protected is taken. The association is
-released in every way out that still runs code; after a fault that leaves the connection in doubt it is released without
-waiting for the answer. No error holds a secret or a message's octets.
+The association is released in every way out that still runs code; after a fault that leaves the connection in doubt it
+is released without waiting for the answer. No error holds a secret or a message's octets.
 """
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 
-from ...base.errors import DeviceError, InputError
+from ...base.errors import DeviceError
 from ...base.target import Dlms, DlmsKeys, Target
 from ...catalogue import constants
-from . import acse, apdu, axdr, security
+from . import apdu, axdr
 from .apdu import AccessFault, Attribute, Method, RefusalError, Selection, between, entries
+from .association import Association, BusyError
 from .axdr import Data, MalformedError
 from .counters import BlockCounters, Counters, CounterStore, MemoryCounters, counter_name
 from .transport import LostError, Wire
@@ -43,14 +42,7 @@ __all__ = [
     "public",
 ]
 
-_REPLY_TO_HLS = Method(15, "0-0:40.0.0.255", 1)
-_MECHANISMS = {"none": acse.NO_SECURITY, "lls": acse.LLS, "hls_gmac": acse.HLS_GMAC}
 _ACTION_BLOCK_HEAD = 13 + 7  # service to descriptor and presence, then structure and block number
-_KEY_OCTETS = 16
-
-
-class _BusyError(DeviceError):
-    """The meter says that it has this association open already."""
 
 
 class Session:
@@ -77,20 +69,13 @@ class Session:
         self.target, self.stage = target, stage
         self._pause = pause or target.clock.pause
         self.client = client or target.dlms or Dlms()
-        _check(self.client)
-        self.meter_title: bytes | None = None
-        self.pdu = constants.DLMS_PDU_METER_MIN.number
-        self.conformance: frozenset[str] = frozenset()
-        self.requests = 0
-        self._floor = floor
         block = reserve or constants.DLMS_COUNTER_BLOCK.number
         self._counters = Counters(counters, counter_name(target, self.client), block, accept_reset=accept_reset)
-        self._protects = security.PROTECTIONS[self.client.protection] != 0
-        self._needs_key = self._protects or self.client.authentication == "hls_gmac"
-        self._protection = _protection(self.client) if self._needs_key else None
+        self._association = Association(self.client, self._counters)
+        self._floor = floor
         self._wire: Wire | None = None
-        self._associated = False  # as far as the meter may know
         self._invoke = 0
+        self.requests = 0
         self._faults, self._association_faults = _Faults(self, stage), _Faults(self, "association")
 
     def __enter__(self) -> Session:
@@ -106,125 +91,41 @@ class Session:
         """Associate and, with HLS, prove both sides. One polite second try where the meter says it is still busy."""
         if self._wire is not None:
             raise RuntimeError("this session is open")
-        if self._needs_key:
+        if self._association.needs_key:
             if self._floor is None:
                 self._floor = _told_floor(self.target, self.client, self._pause)
             self._counters.begin(self._floor)
         try:
             self._associate()
-        except _BusyError:
+        except BusyError:
             # The only state in which a second request is no second login: the meter judged nothing yet.
             self._pause(constants.DLMS_BUSY_WAIT.number)
             self._associate()
 
     def _associate(self) -> None:
-        self._protection = _protection(self.client) if self._needs_key else None
-        self._wire = Wire(self.target, self.client.client, self.client.server, self._limit())
+        limit = self.client.max_pdu + constants.DLMS_PDU_MARGIN.number
+        self._wire = Wire(self.target, self.client.client, self.client.server, limit)
         try:
             with self._association_faults:
-                self._handshake(self._wire)
+                self._association.begin(self._wire)
         except BaseException:
             self.close()
             raise
 
-    def _handshake(self, wire: Wire) -> None:
-        hls = self.client.authentication == "hls_gmac"
-        challenge = security.challenge() if hls else None
-        secret = challenge if hls else self.client.keys.lls
-        request = acse.aarq(
-            context=acse.CIPHERED_CONTEXT if self._protects else acse.PLAIN_CONTEXT,
-            mechanism=_MECHANISMS[self.client.authentication],
-            title=self.client.system_title,
-            secret=secret,
-            user_information=self._initiate(),
-        )
-        raw = wire.exchange(request)
-        problem = apdu.refusal(raw)
-        if problem is not None:
-            raise problem
-        answer = acse.parse_aare(raw)
-        self._judge(answer)
-        self._associated = True
-        self._pair(answer)
-        agreed = self._agreed(answer)
-        self.pdu, self.conformance = agreed.pdu, agreed.conformance
-        if challenge is not None:
-            self._prove(answer, challenge)
+    @property
+    def meter_title(self) -> bytes | None:
+        """The system title of the meter that answers, where it tells one."""
+        return self._association.meter_title
 
-    def _initiate(self) -> bytes:
-        services = acse.PROPOSED | ({"general-protection"} if self.client.general else frozenset())
-        plain = acse.initiate_request(services, self.client.max_pdu)
-        if not self._protects or self._protection is None:
-            return plain
-        return self._protection.seal(plain, self._counters.take(), general=False)
+    @property
+    def pdu(self) -> int:
+        """The largest APDU which the meter takes, in octets."""
+        return self._association.agreed.pdu
 
-    def _judge(self, answer: acse.Answer) -> None:
-        """Diagnostics of the AARE (wire-dlms 4.4): 14 is the second step of HLS, not an error."""
-        hls = self.client.authentication == "hls_gmac"
-        if answer.result == acse.REJECTED_TRANSIENT:
-            raise _BusyError("association", "dlms_association_busy", f"the meter opens no association: {answer.words()}")
-        if answer.result != acse.ACCEPTED:
-            self._not_accepted(answer)
-        if answer.context not in (None, acse.CIPHERED_CONTEXT if self._protects else acse.PLAIN_CONTEXT):
-            raise MalformedError("the meter agrees to another kind of association than was asked for")
-        required = not answer.provider and answer.diagnostic == acse.AUTHENTICATION_REQUIRED
-        if required and not hls:
-            raise DeviceError("association", "dlms_association_refused", "the meter wants high-level security from this client")
-        if hls and (not required or answer.mechanism not in (None, acse.HLS_GMAC)):
-            raise DeviceError("association", "dlms_meter_unproven", "the meter does not ask for the proof of high-level security")
-
-    def _not_accepted(self, answer: acse.Answer) -> None:
-        failed = not answer.provider and answer.diagnostic == acse.AUTHENTICATION_FAILURE
-        reason = "dlms_auth_failed" if failed else "dlms_association_refused"
-        text = f"the meter refuses the association: {answer.words()}"
-        with suppress(MalformedError):  # more words, where there are any
-            detail = apdu.refusal(answer.user_information or b"\x08")
-            text += f" ({detail.text})" if detail else ""
-        raise DeviceError("association", reason, text)
-
-    def _pair(self, answer: acse.Answer) -> None:
-        pinned = self.client.meter_title
-        if pinned is not None and answer.title not in (None, pinned):
-            raise DeviceError("association", "dlms_wrong_meter_title", "another meter answers: its system title is not the pinned one")
-        self.meter_title = answer.title or pinned
-        if self._protection is None:
-            return
-        if self.meter_title is None:
-            raise DeviceError("association", "dlms_meter_unproven", "the meter does not tell its system title")
-        if self.meter_title == self.client.system_title:
-            raise DeviceError("association", "dlms_meter_unproven", "the meter answers with our own system title")
-        self._protection.pair(self.meter_title)
-
-    def _agreed(self, answer: acse.Answer) -> acse.Initiated:
-        raw = answer.user_information
-        if raw is None:
-            raise MalformedError("the association answer has no content")
-        if self._protects and self._protection is not None:
-            problem = apdu.refusal(raw)
-            if problem is not None:
-                raise problem
-            raw = self._protection.unseal(raw)
-        problem = apdu.refusal(raw)
-        if problem is not None:
-            raise problem
-        return acse.parse_initiate_response(raw)
-
-    def _prove(self, answer: acse.Answer, challenge: bytes) -> None:
-        """Passes 3 and 4: both sides show that they know the keys."""
-        theirs, protection = answer.challenge, self._protection
-        if theirs is None or protection is None:
-            raise MalformedError("the association answer has no challenge")
-        if not constants.DLMS_CHALLENGE_MIN.number <= len(theirs) <= constants.DLMS_CHALLENGE_MAX.number:
-            raise MalformedError("the meter's challenge has no proper length")
-        if hmac.compare_digest(theirs, challenge):
-            raise DeviceError("association", "dlms_meter_unproven", "the meter sends our own challenge back")
-        proof = axdr.octets(protection.proof(theirs, self._counters.take()))
-        try:
-            answered = self._action(_REPLY_TO_HLS, proof, None)
-        except AccessFault:
-            raise DeviceError("association", "dlms_auth_failed", "the meter refuses our proof of the keys") from None
-        if answered is None or answered.tag != axdr.OCTETS or not protection.check_proof(answered.value, challenge):
-            raise DeviceError("association", "dlms_meter_unproven", "the meter's own proof of the keys is wrong")
+    @property
+    def conformance(self) -> frozenset[str]:
+        """The services which the meter agreed to (names of acse.CONFORMANCE)."""
+        return self._association.agreed.conformance
 
     # -- services -----------------------------------------------------------------------------------------------------
 
@@ -303,7 +204,7 @@ class Session:
             raw = axdr.encode(data)
             invoke = self._next_invoke()
             request = apdu.set_normal(invoke, attribute, raw)
-            if self._size(len(request)) <= self.pdu:
+            if self._association.size(len(request)) <= self.pdu:
                 answer = apdu.parse_set(self._ask(request), invoke)
             else:
                 self._require_blocks("set-blocks", "this value")
@@ -319,7 +220,7 @@ class Session:
         raw = None if data is None else axdr.encode(data)
         invoke = self._next_invoke()
         request = apdu.action(invoke, method, raw)
-        if raw is None or self._size(len(request)) <= self.pdu:
+        if raw is None or self._association.size(len(request)) <= self.pdu:
             answer = apdu.parse_action(self._ask(request, seconds), invoke)
         else:
             self._require_blocks("action-blocks", "this parameter")
@@ -340,15 +241,7 @@ class Session:
         if wire is None:
             raise LostError(self.stage, "the association is not open any more", silent=False, sent=False)
         self.requests += 1
-        if not self._protects or self._protection is None:
-            answer = wire.exchange(request, seconds)
-        else:
-            answer = wire.exchange(self._protection.seal(request, self._counters.take()), seconds)
-            if answer[0] not in _NEVER_PROTECTED:
-                answer = self._protection.unseal(answer)
-        if answer[:1] and answer[0] in _NEVER_PROTECTED:
-            raise apdu.refusal(answer) or MalformedError("it is no refusal")
-        return answer
+        return self._association.ask(wire, request, seconds)
 
     def _send_blocks(
         self,
@@ -383,15 +276,12 @@ class Session:
             text = f"{what} does not fit into the {self.pdu} octets which the meter takes at a time, and it takes no blocks"
             raise DeviceError(self.stage, "dlms_pdu_too_small", text)
 
-    def _size(self, plain: int) -> int:
-        return plain if not self._protects or self._protection is None else plain + self._protection.overhead(plain)
-
     def _fits(self, length: Callable[[int], int]) -> int:
         """The largest number whose request, ``length(number)`` octets before protection, the meter takes."""
         low, high = 0, self.pdu
         while low < high:
             middle = (low + high + 1) // 2
-            if self._size(length(middle)) <= self.pdu:
+            if self._association.size(length(middle)) <= self.pdu:
                 low = middle
             else:
                 high = middle - 1
@@ -401,18 +291,13 @@ class Session:
         self._invoke = self._invoke % 15 + 1
         return self._invoke
 
-    def _limit(self) -> int:
-        return self.client.max_pdu + constants.DLMS_PDU_MARGIN.number
-
     # -- faults and the end -------------------------------------------------------------------------------------------
 
     def _failed(self, exc: DeviceError, stage: str) -> DeviceError:
         """The error with the stage it happened in; whatever leaves the connection in doubt ends the association."""
         if isinstance(exc, AccessFault):
             return exc
-        if isinstance(exc, RefusalError) and stage == "association":
-            exc = _of_association(exc)
-        elif isinstance(exc, LostError):
+        if isinstance(exc, LostError):
             self._end(wait=False)
             if stage == "association" and exc.sent and not exc.silent:
                 exc.text += "; wrong keys or a used invocation counter can be the reason"
@@ -430,12 +315,12 @@ class Session:
         wire, self._wire = self._wire, None
         if wire is None:
             return
-        associated, self._associated = self._associated, False
+        accepted, self._association.accepted = self._association.accepted, False
         try:
             # Whatever goes wrong here must not hide why the session ends; the meter forgets the association by itself later.
             with suppress(Exception):
-                if associated and wire.open:
-                    wire.send(acse.rlrq(self._initiate() if self._protects else None))
+                if accepted and wire.open:
+                    wire.send(self._association.release_request())
                     if wait:
                         wire.receive(min(self.target.timeouts.read, constants.DLMS_RELEASE_WAIT.number))
         finally:
@@ -458,48 +343,9 @@ class _Faults:
             raise self._session._failed(exc, self._stage) from None
 
 
-_NEVER_PROTECTED = frozenset({apdu.EXCEPTION, apdu.SERVICE_ERROR})
 _IN_DOUBT = frozenset(
     {"dlms_protocol_error", "dlms_unprotected_answer", "dlms_replayed_answer", "dlms_answer_forged", "dlms_meter_unproven"}
 )
-
-
-def _of_association(exc: RefusalError) -> RefusalError:
-    if exc.service == apdu.DECIPHERING_ERROR:
-        exc.reason = "dlms_auth_failed"
-    elif exc.reason == "dlms_request_refused":
-        exc.reason = "dlms_association_refused"
-    return exc
-
-
-def _check(client: Dlms) -> None:
-    """What can be judged before any contact. Raises InputError."""
-    if client.suite != 0:
-        raise InputError("dlms.security_suite", client.suite, "0", "own")
-    if client.authentication not in _MECHANISMS:
-        raise InputError("dlms.authentication", client.authentication, ", ".join(_MECHANISMS), "own")
-    if client.protection not in security.PROTECTIONS:
-        raise InputError("dlms.protection", client.protection, ", ".join(security.PROTECTIONS), "own")
-    if client.authentication == "lls" and client.keys.lls is None:
-        raise InputError("dlms_keys.lls", None, "the password of this client", "own", secret=True)
-    hls = client.authentication == "hls_gmac"
-    asked = security.PROTECTIONS[client.protection]
-    if not hls and not asked:
-        return
-    if len(client.system_title) != 8:
-        raise InputError("dlms.system_title", client.system_title.hex(), "8 octets", "own")
-    wanted = {"guek": client.keys.guek}
-    if hls or asked & security.AUTHENTICATED:
-        wanted["gak"] = client.keys.gak
-    for name, key in wanted.items():
-        if key is None or len(key) != _KEY_OCTETS:
-            raise InputError(f"dlms_keys.{name}", None, f"{_KEY_OCTETS} octets", "own", secret=True)
-
-
-def _protection(client: Dlms) -> security.Protection:
-    asked = security.PROTECTIONS[client.protection]
-    keys = client.keys
-    return security.Protection(keys.guek or b"", keys.gak or b"", client.system_title, asked, general=client.general, suite=client.suite)
 
 
 # -- the public client ------------------------------------------------------------------------------------------------
