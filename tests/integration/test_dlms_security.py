@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from test_facts import play
 
 from ansible_collections.gridops.metering.plugins.module_utils._argspec import target_from
@@ -261,19 +262,29 @@ def test_a_meter_whose_upgrade_has_no_known_end_is_left_alone(bench: Bench) -> N
 
 
 @meter_of("play")
-def test_the_modules_in_a_play(bench: Bench, fleet: Fleet, tmp_path: Path) -> None:
-    module = {"gridops.metering.meter_security": {**EVERYTHING, "records": str(tmp_path / "r.sqlite3")}}
-    info = {"gridops.metering.meter_security_info": {"records": str(tmp_path / "r.sqlite3")}}
-    refused = {"gridops.metering.meter_security": {"family": "pm5000"}, "register": "other", "ignore_errors": True}
-    says = {"ansible.builtin.assert": {"that": ["'mcs301' in other.msg", "other.error.class == 'input'"]}}
-    done = play(fleet, tmp_path, [refused, says, info, module], "--diff", hosts="play", verbose=True)["play"]
+def test_the_modules_in_a_play(bench: Bench, fleet: Fleet, jump_host: Any, tmp_path: Path) -> None:
+    way = tmp_path / "way.yml"
+    way.write_text(yaml.safe_dump({"ways": {"hosts": {"jump1": jump_host.variables}}}), encoding="utf-8")
+    module = {"gridops.metering.meter_security": EVERYTHING}
+    info: dict[str, Any] = {"gridops.metering.meter_security_info": {}}
+    tasks = [
+        {"gridops.metering.meter_security": {"family": "pm5000"}, "register": "other", "ignore_errors": True},
+        {**module, "delegate_to": "jump1", "register": "there", "ignore_errors": True},
+        {**info, "delegate_to": "jump1", "register": "seen_there"},
+        {**info, "register": "seen_here"},
+        {"ansible.builtin.assert": {"that": ["'mcs301' in other.msg", "other.error.class == 'input'", "'delegate_to' in there.msg"]}},
+        {"ansible.builtin.assert": {"that": ["seen_there.findings == seen_here.findings", "seen_here.summary.fail == 2"]}},
+        module,
+    ]
+    words = ("--diff", "-i", str(way), "-e", f"metering_records={tmp_path}/r.sqlite3")
+    done = play(fleet, tmp_path, tasks, *words, hosts="play", verbose=True)["play"]
     assert done["outcome"] == "changed", done["msg"]
     assert done["diff"]["before"]["policy"].startswith("none") and done["diff"]["after"]["policy"] == "authenticated_encrypted"
-    looked = play(fleet, tmp_path, [module, info], "--check", hosts="play", verbose=True)["play"]
-    assert not looked["failed"] and not looked["changed"]
-    output = (tmp_path / "output.txt").read_text() + json.dumps([done, looked])
-    secrets = [PASSWORD, MARKS_KEY, *NEW.values(), *(value for value in bench.options["dlms_keys"].values())]
+    output = (tmp_path / "output.txt").read_text() + json.dumps(done)
+    left = [path.read_bytes() for path in (jump_host.folder / "remote").rglob("*") if path.is_file()]
+    secrets = [PASSWORD, MARKS_KEY, *NEW.values(), *bench.options["dlms_keys"].values()]
     assert not any(secret in output or secret.upper() in output for secret in secrets)
+    assert not any(secret.encode() in content for secret in secrets for content in left)
 
 
 @meter_of("far")

@@ -196,7 +196,7 @@ class SecurityRun:
         found = self._drive(rotation.locate(situation))
         self._keys = found.keys
         if not found.located:
-            self._fail(found.reason, found.text)
+            self._fail(found.reason, found.text, self._last_error.text if self._last_error else "")
         return True
 
     def _sign_in_without_keys(self) -> bool:
