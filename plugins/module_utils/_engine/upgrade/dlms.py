@@ -30,6 +30,8 @@ from .steps import Hooks, Reading, Silence
 
 __all__ = ["DlmsSteps", "ImageJob"]
 
+_GUARDED = ("staging", "trigger", "observing")  # stages in which the leases are kept alive
+
 
 @dataclass
 class DlmsSteps:
@@ -60,9 +62,12 @@ class DlmsSteps:
                 return self.opener(stage, floor)
             if self.counters is None:
                 raise ValueError("an association needs invocation counters")
-            session = Session(self.target, self.counters, stage=stage, floor=floor, accept_reset=self.accept_reset)
+            session = Session(self.target, self.counters, stage=stage, floor=floor, accept_reset=self.accept_reset, pause=pause)
             session.open()
             return session
+
+        def pause(seconds: float) -> None:
+            Waiter(self.target.clock, lambda: self.hooks.guard(stage) if stage in _GUARDED else None).hold(seconds)
 
         link = Link(connect, self.floor)
         self.floor = 0  # what the meter told once holds; from then on our own counters lead

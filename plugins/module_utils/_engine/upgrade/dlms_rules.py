@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..base.errors import InputError
@@ -160,7 +160,7 @@ def check_job(job: ImageJob) -> None:
 
 def schedule_entry(at: datetime, deviation: int) -> tuple[bytes, bytes]:
     """Time and date of class 22, in the meter's local time. ``deviation`` is minutes from local time to UTC (class 8)."""
-    local = at.astimezone(timezone.utc).replace(tzinfo=None) - timedelta(minutes=deviation)  # noqa: UP017 - Python 3.11 has both
+    local = at.astimezone(UTC).replace(tzinfo=None) - timedelta(minutes=deviation)
     time = bytes((local.hour, local.minute, local.second, 0))
     date = local.year.to_bytes(2, "big") + bytes((local.month, local.day, 0xFF))
     return time, date

@@ -70,7 +70,7 @@ class Transfer:
         self._waiter = Waiter(clock, lambda: hooks.guard(_STAGE))
         self._replace_pending = replace_pending
         self._end = None if seconds is None else clock.monotonic() + seconds
-        self._shown = -1
+        self._shown = -_STEP
         self._block_size = 0
         self._count = 0
 
