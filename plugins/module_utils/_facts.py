@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,13 +13,13 @@ from typing import Any
 from ._argspec import ATTEST_SPEC, CONNECTION_SPEC, check_attest, merge_specs, target_from
 from ._dlms_options import needs_counters
 from ._engine.base.errors import DeviceError, InputError, MeteringError
-from ._engine.base.loop import run
 from ._engine.base.target import Target
+from ._engine.catalogue.accept import check_words
 from ._engine.meters import mcs301, pm5000
 from ._engine.meters.families import MIN, parse_subsets, subsets_of
 from ._engine.meters.fleet import MOST_THREADS, FleetOptions, Job, read_fleet
 from ._engine.wire.dlms.counters import BlockCounters, CounterStore, MemoryCounters
-from ._engine.wire.dlms.session import invocation_counter
+from ._engine.wire.loop import run
 from ._errors import describe_error, internal_error
 
 GATHER_SPEC: dict[str, Any] = {
@@ -32,7 +33,12 @@ BLOCKS = "counter_blocks"
 ASK = "ask"
 BY_NAME = "by_name"
 
-FACTS_SPEC: dict[str, Any] = merge_specs(CONNECTION_SPEC, ATTEST_SPEC, GATHER_SPEC, {"web_profile": {"type": "raw"}})
+FACTS_SPEC: dict[str, Any] = merge_specs(
+    CONNECTION_SPEC,
+    ATTEST_SPEC,
+    GATHER_SPEC,
+    {"web_profile": {"type": "raw"}, "accept": {"type": "list", "elements": "str", "default": []}},
+)
 
 FLEET_SPEC: dict[str, Any] = merge_specs(
     GATHER_SPEC,
@@ -76,9 +82,14 @@ def _gather_dlms(params: Mapping[str, Any], target: Target, subsets: frozenset[s
     """Facts over DLMS/COSEM; on a jump host first only what the meter tells of its counters, then with those reserved for it."""
     blocks = params.get(BLOCKS)
     if blocks == ASK:
-        return {"changed": False, "floor": counter_floor(target)}
-    facts = mcs301.read_target(target, subsets, _store(target, blocks, counters))
+        return {"changed": False, "floor": mcs301.counter_floor(target)}
+    facts = mcs301.read_target(target, subsets, _store(target, blocks, counters), accept_reset=accepts_reset(params))
     return {"changed": False, "ansible_facts": {"meter": facts}}
+
+
+def accepts_reset(params: Mapping[str, Any]) -> bool:
+    """Whether a counter that went back or far ahead is taken; other words of ``accept`` are for other modules. Raises InputError."""
+    return "counter_reset" in check_words(params.get("accept") or ())
 
 
 def _store(target: Target, blocks: Any, counters: Counters | None) -> CounterStore:
@@ -90,16 +101,6 @@ def _store(target: Target, blocks: Any, counters: Counters | None) -> CounterSto
     if counters is None:
         raise InputError("dlms", "an association with keys", "a task on the control node, whose records keep the counters", "wire-dlms 4.4")
     return counters()
-
-
-def counter_floor(target: Target) -> int:
-    """The lowest invocation counter which the meter says it takes, 0 where it does not tell. Raises DeviceError where it is not there."""
-    try:
-        return invocation_counter(target) + 1
-    except DeviceError as exc:
-        if exc.stage == "connect":
-            raise
-        return 0
 
 
 def _with_web(target: Target, subsets: frozenset[str], profile: Any, web_profile: Any, attest: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,7 +159,18 @@ def gather_fleet(params: Mapping[str, Any], counters: Counters | None = None) ->
     return fleet_result(meters, share)
 
 
-def _once(counters: Counters | None) -> Counters | None:
+class _InTurn:
+    """A counter store for the threads of one pass: they wait here, not at the lock of the records, which would cost them time."""
+
+    def __init__(self, store: CounterStore) -> None:
+        self._store, self._lock = store, threading.Lock()
+
+    def reserve(self, name: str, count: int, floor: int, *, accept_reset: bool = False) -> int:
+        with self._lock:
+            return self._store.reserve(name, count, floor, accept_reset=accept_reset)
+
+
+def _once(counters: Counters | None) -> Counters:
     """The same store for every meter, opened when the first one needs it."""
     opened: list[CounterStore] = []
 
@@ -166,7 +178,7 @@ def _once(counters: Counters | None) -> Counters | None:
         if counters is None:
             raise InputError("meters", "an association with keys", "a control node, whose records keep the counters", "wire-dlms 4.4")
         if not opened:
-            opened.append(counters())
+            opened.append(_InTurn(counters()))
         return opened[0]
 
     return store
@@ -178,7 +190,7 @@ def _floors(jobs: Iterable[Job], options: FleetOptions) -> dict[str, int]:
 
     def one(target: Target) -> tuple[str, int | None]:
         try:
-            return target.name, counter_floor(target)
+            return target.name, mcs301.counter_floor(target)
         except DeviceError:
             return target.name, None
 

@@ -23,9 +23,9 @@ import pymodbus
 import pytest
 import yaml
 
-from ansible_collections.gridops.metering.plugins.module_utils._engine.base.loop import run
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters import pm5000
+from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.loop import run
 from metersim.testing import Fleet, address_block
 
 BIN = Path(sys.executable).parent

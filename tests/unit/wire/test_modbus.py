@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DependencyError, DeviceError
-from ansible_collections.gridops.metering.plugins.module_utils._engine.base.loop import run
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target, Timeouts
 from ansible_collections.gridops.metering.plugins.module_utils._engine.wire import modbus
+from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.loop import run
 from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.modbus import ModbusReader, RefusedError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.probe import probe, probe_all
 

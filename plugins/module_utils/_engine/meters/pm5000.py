@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..base.errors import DeviceError, InputError
-from ..base.loop import run
 from ..base.target import Target
 from ..catalogue.limits import attempt_limit
 from ..catalogue.models import Model, find_model
 from ..catalogue.versions import Version
+from ..wire.loop import run
 from ..wire.modbus import ModbusReader, RefusedError
 from ..wire.probe import probe_all
 from . import pm5000_registers as registers

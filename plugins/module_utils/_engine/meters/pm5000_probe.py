@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..base.errors import DeviceError, InputError
-from ..base.loop import run
 from ..base.target import Target
 from ..catalogue.generations import generation
 from ..catalogue.models import find_model
 from ..catalogue.versions import Version
 from ..wire.anonymous import Answer, ftp_banner, look, refuse_trigger
+from ..wire.loop import run
 from ..wire.modbus import ModbusReader, RefusedError
 from ..wire.probe import probe_all
 from ..wire.tls import tls_facts

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ..base.errors import MeteringError
-from ..base.loop import run
 from ..base.target import Target, Timeouts
+from ..wire.loop import run
 from . import pm5000
 
 _AT_ONCE = 64

@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Protocol
 
 from ..base.clock import Waiter
 from ..base.errors import DeadlineError, DeviceError
-from ..base.loop import run
 from ..base.target import Target
 from ..catalogue import constants
 from ..meters import pm5000, search
 from ..profiles.expressions import require_library as require_jmespath
+from ..wire.loop import run
 from ..wire.probe import probe_all
 from ..wire.web import require_library as require_requests
 from .observe import Expected, Limits, Look, Observation, advance

@@ -17,10 +17,10 @@ from typing import Any, ClassVar, Protocol
 
 from ..base.clock import Waiter
 from ..base.errors import DeadlineError, DeviceError, OrphanedError
-from ..base.loop import run
 from ..base.redaction import Redactor
 from ..catalogue import constants
 from ..planning.prechecks_tool import APPLICABLE
+from ..wire.loop import run
 from ..wire.probe import OPEN, probe
 from ..wire.web_session import ProfileSession
 from .observe import Expected, Look, Observation

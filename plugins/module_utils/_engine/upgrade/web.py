@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 
 from ..base.clock import Waiter
 from ..base.errors import DeviceError
-from ..base.loop import run
 from ..catalogue import constants
 from ..profiles.status import refusal_reason
+from ..wire.loop import run
 from ..wire.probe import OPEN, probe, probe_all
 from ..wire.tls import tls_facts
 from ..wire.web import Trigger

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.gridops.metering.plugins.module_utils._engine.base.loop import run
+from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.loop import run
 
 
 class OutOfTimeError(BaseException):
