@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Dlms
 from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.dlms import axdr
 from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.dlms.session import (
     AccessFault,
@@ -105,6 +106,7 @@ class Session:
 
     meter_title = None
     pdu = 1224
+    client = Dlms(authentication="hls_gmac")
 
     def __init__(self, meter: Meter) -> None:
         self.meter, self.room, self.conformance = meter, meter.room, meter.conformance
