@@ -12,7 +12,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._argspec import t
 from ansible_collections.gridops.metering.plugins.module_utils._dlms_options import needs_counters
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters.families import parse_subsets, subsets_of
-from ansible_collections.gridops.metering.plugins.module_utils._facts import ASK, BLOCKS, FACTS_SPEC, gather
+from ansible_collections.gridops.metering.plugins.module_utils._facts import ASK, BLOCKS, FACTS_SPEC, accepts_reset, gather
 from ansible_collections.gridops.metering.plugins.module_utils._sealed import SEALED_OPTIONS
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
 from ansible_collections.gridops.metering.plugins.plugin_utils._dlms import dlms_ledger, facts_block, note_proven
@@ -36,7 +36,7 @@ class ActionModule(MeterAction):
         told = super().run_delegated({**given, BLOCKS: ASK}, task_vars)
         if told.get("failed"):
             return told
-        block = facts_block(dlms_ledger(params.get("records")), target, int(told["floor"]))
+        block = facts_block(dlms_ledger(params.get("records")), target, int(told["floor"]), accepts_reset(params))
         return self._noted(super().run_delegated({**given, BLOCKS: block}, task_vars), target, params)
 
     def _noted(self, result: dict[str, Any], target: Target, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -50,6 +50,14 @@ options:
         meters on old firmware, and those for which it is absent, are read with O(profile).
     type: raw
     version_added: 0.2.0
+  accept:
+    description:
+      - With V(counter_reset) an invocation counter of the meter that went back or far ahead is taken, once it is known why. Other
+        words are for other modules.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
   records:
     description:
       - Records that keep the invocation counters of family V(mcs301), a path or the URL of a PostgreSQL database.

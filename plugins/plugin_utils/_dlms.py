@@ -36,9 +36,9 @@ def reserve_block(ledger: DlmsLedger, target: Target, told: int | None, count: i
     return {"first": first, "count": count}
 
 
-def facts_block(ledger: DlmsLedger, target: Target, floor: int) -> dict[str, int]:
+def facts_block(ledger: DlmsLedger, target: Target, floor: int, accept_reset: bool = False) -> dict[str, int]:
     """The block for one reading of facts; ``floor`` is the lowest counter the meter takes, 0 where it does not tell."""
-    return reserve_block(ledger, target, floor - 1 if floor else None, constants.DLMS_FACTS_COUNTERS.number)
+    return reserve_block(ledger, target, floor - 1 if floor else None, constants.DLMS_FACTS_COUNTERS.number, accept_reset)
 
 
 def note_proven(ledger: DlmsLedger, facts: Mapping[str, Any], dlms: Dlms | None) -> None:

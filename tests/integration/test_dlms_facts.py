@@ -19,7 +19,8 @@ from firmwarekit import BIN, ENVIRONMENT, Played, play
 from ansible_collections.gridops.metering.plugins.module_utils._argspec import target_from
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import open_records
-from ansible_collections.gridops.metering.plugins.module_utils._facts import gather
+from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.dlms.session import Session
+from ansible_collections.gridops.metering.plugins.module_utils._facts import FLEET_SPEC, gather, gather_fleet
 from metersim.testing import Fleet, address_block
 
 PASSWORD = "Canary-dlms-3f07"
@@ -162,7 +163,27 @@ def test_a_counter_that_went_back_or_far_ahead_is_refused(fleet: Fleet, tmp_path
             gather(options, "general", lambda: ledger)
         assert caught.value.reason == {"rolled_back": "dlms_counter_rolled_back", "absurd": "dlms_counter_jump"}[mode]
     meter.faults({})
-    assert gather(options, "general", lambda: ledger)["ansible_facts"]["meter"]["serial"]
+    meter.action("set_counter", value=3)
+    with pytest.raises(DeviceError, match="said .* before"):
+        gather(options, "general", lambda: ledger)
+    for dummy in range(2):  # said once, it is the new state
+        options["accept"] = [] if dummy else ["irreversible", "counter_reset"]
+        assert gather(options, "general", lambda: ledger)["ansible_facts"]["meter"]["serial"]
+    assert not meter.events("counter_refused")
+
+
+def test_a_meter_that_is_busy_does_not_hold_up_the_pass(fleet: Fleet, tmp_path: Path) -> None:
+    ledger = open_records(str(tmp_path / "records.sqlite3"), "test").dlms
+    options = options_of(fleet, "lls")
+    meter, target = fleet.meter("lls"), target_from(options, "lls")
+    meter.faults({"half_open": {"seconds": 60}})
+    entry = {"name": "lls", **{name: options[name] for name in ("host", "family", "ports", "dlms")}}
+    defaults = {name: spec.get("default") for name, spec in FLEET_SPEC.items()}
+    with Session(target, ledger):
+        found = gather_fleet({**defaults, "meters": [entry], "fleet_keys": {"lls": options["dlms_keys"]}})["meters"]["lls"]
+    meter.faults({})
+    assert found["error"]["reason"] == "dlms_association_busy", found
+    assert "no time to wait" in found["msg"]
 
 
 def test_an_association_with_keys_needs_the_records(fleet: Fleet) -> None:

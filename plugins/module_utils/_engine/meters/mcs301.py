@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ..base.errors import DeviceError
 from ..base.target import Dlms, Target
+from ..wire.dlms.apdu import AccessFault, RefusalError
 from ..wire.dlms.counters import CounterStore
-from ..wire.dlms.session import Session
+from ..wire.dlms.session import Session, invocation_counter
+from ..wire.dlms.transport import LostError
 from . import mcs301_firmware as parts
 from . import mcs301_state as state
 from .mcs301_reader import Meter
@@ -58,11 +61,38 @@ class Identity:
         return list(found["identifiers"]) if found else []
 
 
-def read_target(target: Target, subsets: Iterable[str], counters: CounterStore, seconds: float | None = None) -> dict[str, Any]:
+def read_target(
+    target: Target, subsets: Iterable[str], counters: CounterStore, seconds: float | None = None, accept_reset: bool = False
+) -> dict[str, Any]:
     """The facts of one meter over an association of its own, given up after ``seconds``. Raises DeviceError."""
     end = None if seconds is None else time.monotonic() + seconds
-    with Session(target, counters, stage="facts") as session:
+    pause = None if end is None else _patience(target, end)
+    with Session(target, counters, stage="facts", accept_reset=accept_reset, pause=pause) as session:
         return read(session, subsets, target, end=end)
+
+
+def counter_floor(target: Target) -> int:
+    """The lowest invocation counter which the meter says it takes, 0 where it does not tell. Raises DeviceError where it is not there."""
+    try:
+        return invocation_counter(target) + 1
+    except (AccessFault, RefusalError):
+        return 0
+    except LostError as exc:
+        if exc.sent:  # some hang up on what they do not like
+            return 0
+        raise
+
+
+def _patience(target: Target, end: float) -> Callable[[float], None]:
+    """A wait for a busy meter that does not go beyond the time there is."""
+
+    def pause(seconds: float) -> None:
+        if time.monotonic() + seconds > end:
+            text = "another program, or an earlier run that was cut, has this association open; there is no time to wait for its end"
+            raise DeviceError("association", "dlms_association_busy", text)
+        target.clock.pause(seconds)
+
+    return pause
 
 
 def identify(session: Session, target: Target) -> Identity:
