@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from ...base.errors import DeviceError
@@ -117,6 +118,7 @@ def between(start: bytes, end: bytes) -> Selection:
 # -- requests ---------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=512)
 def _descriptor(what: Attribute | Method) -> bytes:
     return what.class_id.to_bytes(2, "big") + axdr.logical_name(what.obis) + bytes((what.index,))
 
