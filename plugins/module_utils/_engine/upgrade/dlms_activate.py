@@ -43,6 +43,12 @@ class Activation:
     def now(self) -> Answer:
         """Method 4, once; nothing but a fault of the ledger or the process is raised."""
         try:
+            return self._now()
+        finally:
+            self._link.drop()
+
+    def _now(self) -> Answer:
+        try:
             look = self._steady(lambda session: ImageObject(session).look())
         except DeviceError as error:
             return answer("not_started", str(error), error.reason)
@@ -64,8 +70,6 @@ class Activation:
             if error.reason in _NOT_SENT or (isinstance(error, LostError) and not error.sent):
                 return answer("not_started", error.text, error.reason)
             return answer("triggered", f"the connection ended with the request: {error.text}")
-        finally:
-            self._link.drop()
         return answer("triggered", "the meter has begun the activation", status=0)
 
     def _not_ready(self, look: dict[str, Any]) -> str:
