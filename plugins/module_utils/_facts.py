@@ -103,6 +103,11 @@ def _store(target: Target, blocks: Any, counters: Counters | None) -> CounterSto
     return counters()
 
 
+def counter_floor(target: Target) -> int:
+    """As ``mcs301.counter_floor``, for the actions of other modules."""
+    return mcs301.counter_floor(target)
+
+
 def _with_web(target: Target, subsets: frozenset[str], profile: Any, web_profile: Any, attest: Mapping[str, Any]) -> dict[str, Any]:
     """Webpages after Modbus. The library for them takes longer to load than a meter takes to be read, so only who asks waits for it."""
     from ._engine.meters import pm5000_web

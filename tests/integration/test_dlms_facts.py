@@ -164,7 +164,7 @@ def test_a_counter_that_went_back_or_far_ahead_is_refused(fleet: Fleet, tmp_path
         assert caught.value.reason == {"rolled_back": "dlms_counter_rolled_back", "absurd": "dlms_counter_jump"}[mode]
     meter.faults({})
     meter.action("set_counter", value=3)
-    with pytest.raises(DeviceError, match="said .* before"):
+    with pytest.raises(DeviceError, match=r"said .* before"):
         gather(options, "general", lambda: ledger)
     for dummy in range(2):  # said once, it is the new state
         options["accept"] = [] if dummy else ["irreversible", "counter_reset"]
