@@ -237,6 +237,12 @@ def simulator(job: Job) -> None:
     job.pytest("-n", "2", "tests/simulator/tests", "tests/foreign")
 
 
+def referees(job: Job) -> None:
+    """Foreign DLMS clients against the simulated meter, and a foreign decoder on what our client sends."""
+    job.python("tests/tools/env.py", "--referees")
+    job.pytest("tests/referees")
+
+
 def integration(job: Job) -> None:
     """Playbooks, plugins and foreign peers against simulated meters."""
     job.pytest("-n", "3", "tests/integration")
@@ -293,6 +299,7 @@ STEPS = (
     Step(mutation, 0),
     Step(unit, 0),
     Step(simulator, 0),
+    Step(referees, 0),
     Step(integration, 1),
     Step(faults, 1),
     Step(molecule, 1),
