@@ -60,6 +60,7 @@ def judged(decoder: Callable[[bytes], object], raw: bytes) -> None:
         assert raw.hex() not in str(exc) or len(raw) < 2
 
 
+@pytest.mark.requirement("F-37")
 @pytest.mark.parametrize("name", list(DECODERS))
 @settings(max_examples=80, deadline=None)
 @given(raw=st.binary(max_size=300))
@@ -89,6 +90,7 @@ def _bent(draw: st.DrawFn) -> bytes:
     return bytes(raw)
 
 
+@pytest.mark.requirement("F-37")
 @pytest.mark.parametrize("name", list(DECODERS))
 @settings(max_examples=80, deadline=None)
 @given(raw=_bent())
@@ -96,6 +98,7 @@ def test_good_messages_bent(name, raw):
     judged(DECODERS[name], raw)
 
 
+@pytest.mark.requirement("F-37")
 @pytest.mark.parametrize("name", list(DECODERS))
 def test_long_messages_take_bounded_memory(name):
     for head in ("01820fff", "0184000fffff", "0483ffffff", "c40141000184000fffff", "c403418400ffffff", "c402410000000001008400fffff0"):

@@ -30,7 +30,6 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.dlms
     public,
 )
 
-requirement = pytest.mark.requirement
 LDN = Attribute(1, "0-0:42.0.0.255", 2)
 SERIAL = Attribute(1, "0-0:96.1.0.255", 2)
 BLOCK = Method(18, "0-0:44.0.0.255", 2)
@@ -151,7 +150,6 @@ def test_high_level_security_is_not_taken_for_low(meter):
     refused("dlms_association_refused", meter, LLS)
 
 
-@requirement("X-04")
 def test_a_half_open_association_gets_one_second_try(meter):
     results = iter([2, 0])
 
@@ -487,6 +485,16 @@ def test_several_attributes_one_by_one_where_lists_are_not_agreed(meter):
     meter.conformance = bytes.fromhex("000019")
     meter.answers = [got("1105"), get_refused(3)]
     with session(meter) as made:
+        first, second = made.get_list([LDN, SERIAL])
+    assert first.plain() == 5
+    assert second.code == 3
+
+
+@pytest.mark.parametrize("refusal", ["d80202", "c40241" + "0100000001" + "010e"])
+def test_several_attributes_one_by_one_where_a_list_is_refused(meter, refusal):
+    meter.mode, meter.sc = "none", 0
+    meter.answers = [bytes.fromhex(refusal), got("1105"), get_refused(3)]
+    with session(meter, dataclasses.replace(LLS, authentication="none")) as made:
         first, second = made.get_list([LDN, SERIAL])
     assert first.plain() == 5
     assert second.code == 3

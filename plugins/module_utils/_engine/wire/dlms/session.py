@@ -165,12 +165,17 @@ class Session:
 
     def _several(self, wanted: Sequence[Attribute]) -> list[Data | AccessFault]:
         invoke = self._next_invoke()
-        answer = apdu.parse_get_list(self._ask(apdu.get_list(invoke, wanted)), invoke, len(wanted))
+        try:
+            answer = apdu.parse_get_list(self._ask(apdu.get_list(invoke, wanted)), invoke, len(wanted))
+        except RefusalError as exc:
+            if exc.service == apdu.COUNTER_ERROR:
+                raise
+            answer = 0  # agreed to, but not served
         if isinstance(answer, apdu.Block):
             raw = self._blocks(answer, invoke)
             answer = raw if isinstance(raw, int) else apdu.parse_results(raw, len(wanted))
         if isinstance(answer, int):
-            raise AccessFault("get", answer, wanted[0], self.stage)
+            return [self._got(attribute) for attribute in wanted]
         return [
             item if isinstance(item, Data) else AccessFault("get", item, what, self.stage)
             for item, what in zip(answer, wanted, strict=True)
