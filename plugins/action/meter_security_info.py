@@ -38,7 +38,8 @@ class ActionModule(MeterAction):
         if told.get("failed"):
             return told
         ledger = dlms_ledger(params.get("records"))
-        result = super().run_delegated({**given, BLOCKS: facts_block(ledger, target, int(told["floor"]))}, task_vars)
+        block = facts_block(ledger, target, int(told["floor"]), "counter_reset" in params["accept"])
+        result = super().run_delegated({**given, BLOCKS: block}, task_vars)
         if not result.get("failed"):
             note_proven(ledger, result, target.dlms)
         return result

@@ -126,7 +126,7 @@ def result_of(report: Report) -> dict[str, Any]:
         "unread": dict(seen.unread),
     }
     if report.key_states:
-        result["keys"] = dict(report.key_states)
+        result["key_states"] = dict(report.key_states)
     if report.outcome in ("failed", "blocked"):
         result["failed"] = True
         result["error"] = {"class": "outcome", "stage": "security", "reason": report.reason, "remedy": remedy}
@@ -136,7 +136,7 @@ def result_of(report: Report) -> dict[str, Any]:
 def info_of(report: Report) -> dict[str, Any]:
     """The same without what only a change has."""
     result = result_of(report)
-    for name in ("prechecks", "outcome", "logins", "keys"):
+    for name in ("prechecks", "outcome", "logins", "key_states"):
         result.pop(name, None)
     return result
 

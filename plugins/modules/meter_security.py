@@ -212,7 +212,7 @@ prechecks:
   returned: always
   type: list
   elements: dict
-keys:
+key_states:
   description: What became of each new key that was sent, V(changed), V(refused) or V(unknown).
   returned: when keys were sent
   type: dict

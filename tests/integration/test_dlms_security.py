@@ -225,7 +225,7 @@ def test_a_jumper_in_the_meter(bench: Bench) -> None:
     clock = bench.run(clock="set")
     assert (clock["outcome"], clock["reason"], clock["changed"]) == ("failed", "hardware_gate_suspected", False)
     keys = bench.run(new_keys={"gak": NEW["gak"]})
-    assert (keys["reason"], keys["keys"]) == ("hardware_gate_suspected", {"gak": "refused"})
+    assert (keys["reason"], keys["key_states"]) == ("hardware_gate_suspected", {"gak": "refused"})
     assert bench.run()["outcome"] == "current" and bench.changes() == []
 
 

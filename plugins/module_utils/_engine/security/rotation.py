@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from ..base.target import DlmsKeys
 
@@ -75,7 +76,7 @@ class Known:
     key: bytes = field(repr=False)
 
 
-Step = Prove | Begin | Send | End | Known
+Step: TypeAlias = "Prove | Begin | Send | End | Known"
 
 
 @dataclass(frozen=True)
