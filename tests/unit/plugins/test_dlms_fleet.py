@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from ansible_collections.gridops.metering.plugins.module_utils import _facts
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, InputError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters import mcs301
+from ansible_collections.gridops.metering.plugins.module_utils._engine.records.errors import RecordsError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.dlms.counters import BlockCounters, MemoryCounters
 
 DEFAULTS = {name: spec.get("default") for name, spec in _facts.FLEET_SPEC.items()}
@@ -90,3 +93,45 @@ def test_a_counter_that_went_back_takes_the_place_of_what_was_read() -> None:
     assert told["totals"] == {"meters": 2, "ok": 1, "error": 1, "reasons": {"dlms_counter_rolled_back": 1}}
     assert told["failed"] and told["meters"]["m1"]["ok"]
     assert _facts.with_failures(result, {}, 0.4) is result
+
+
+class _SlowLedger:
+    """Refuses one name and counts how often it was written to."""
+
+    def __init__(self) -> None:
+        self.changes: list[int] = []
+        self.gate, self.begun = threading.Event(), threading.Event()
+        self.broken = False
+
+    def reserve_many(self, wanted: list[tuple[str, int, int]]) -> list[Any]:
+        self.begun.set()
+        self.gate.wait(10)  # the first one is at work while the others come
+        self.changes.append(len(wanted))
+        if self.broken:
+            raise RecordsError("the disk is full")
+        refused = DeviceError("association", "dlms_counter_jump", "far ahead")
+        return [refused if name == "bad" else floor + count for name, count, floor in wanted]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_threads_share_one_change_of_the_records_and_each_gets_its_own_answer(broken: bool) -> None:
+    ledger = _SlowLedger()
+    ledger.broken = broken
+    store = _facts._InTurn(ledger)
+
+    def ask(number: int) -> object:
+        try:
+            return store.reserve("bad" if number == 7 else f"m{number}", 1, number)
+        except (DeviceError, RecordsError) as exc:
+            return type(exc)
+
+    with ThreadPoolExecutor(20) as threads:
+        asked = [threads.submit(ask, 0)]
+        assert ledger.begun.wait(10)
+        asked += [threads.submit(ask, number) for number in range(1, 20)]
+        while len(store._waiting) < 19:
+            threading.Event().wait(0.001)
+        ledger.gate.set()
+        found = [item.result() for item in asked]
+    assert found == ([RecordsError] * 20 if broken else [DeviceError if number == 7 else number + 1 for number in range(20)])
+    assert ledger.changes == [1, 19]

@@ -47,6 +47,14 @@ def test_two_at_once_get_different_counters(ledger: Records) -> None:
     assert sorted(got) == [1 + 7 * number for number in range(30)]
 
 
+def test_many_are_reserved_in_one_change_and_one_that_is_refused_harms_no_other(ledger: Records) -> None:
+    ledger.dlms.reserve(NAME, 1, 1000)
+    first, refused, again, last = ledger.dlms.reserve_many([("a", 5, 0), (NAME, 5, 10), ("a", 5, 0), ("b", 1, 70)])
+    assert (first, again, last) == (1, 6, 70)
+    assert isinstance(refused, DeviceError) and refused.reason == "dlms_counter_rolled_back"
+    assert (ledger.dlms.counter("a"), ledger.dlms.counter(NAME), ledger.dlms.counter("b")) == (11, 1001, 71)
+
+
 def test_a_counter_that_went_back_or_far_ahead_is_refused(ledger: Records) -> None:
     """What the public client says is not protected (wire-dlms 4.4)."""
     ledger.dlms.reserve(NAME, 1, 1000)

@@ -7,7 +7,7 @@ No key, password or anything that can be turned back into one is ever stored: ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..base.errors import DeviceError
@@ -36,19 +36,34 @@ class DlmsLedger:
         """
         self._writable()
         with self._database.write() as transaction:
-            row = transaction.row("SELECT next, told FROM dlms_counter WHERE name = ?", (name,))
-            following, told = (int(row["next"]), int(row["told"])) if row else (0, 0)
-            if floor and row and not accept_reset:
-                _refuse_strange(floor, following, told)
-            first = max(following, floor, 1)
-            if first + count - 1 > constants.DLMS_COUNTER_MAX.number:
-                raise DeviceError("association", "dlms_counter_exhausted", "the invocation counter of this key is used up: change the keys")
-            values = (first + count, max(floor, 0 if accept_reset else told), self._now(), name)
-            if row:
-                transaction.execute("UPDATE dlms_counter SET next = ?, told = ?, at = ? WHERE name = ?", values)
-            else:
-                transaction.execute("INSERT INTO dlms_counter (next, told, at, name) VALUES (?, ?, ?, ?)", values)
-            return first
+            return self._reserve(transaction, name, count, floor, accept_reset)
+
+    def reserve_many(self, wanted: Sequence[tuple[str, int, int]]) -> list[int | DeviceError]:
+        """``reserve`` for several (name, count, floor) in one change; one that is refused has its error in its place."""
+        self._writable()
+        found: list[int | DeviceError] = []
+        with self._database.write() as transaction:
+            for name, count, floor in wanted:
+                try:
+                    found.append(self._reserve(transaction, name, count, floor, False))
+                except DeviceError as exc:  # raised before anything of this one is written
+                    found.append(exc)
+        return found
+
+    def _reserve(self, transaction: Transaction, name: str, count: int, floor: int, accept_reset: bool) -> int:
+        row = transaction.row("SELECT next, told FROM dlms_counter WHERE name = ?", (name,))
+        following, told = (int(row["next"]), int(row["told"])) if row else (0, 0)
+        if floor and row and not accept_reset:
+            _refuse_strange(floor, following, told)
+        first = max(following, floor, 1)
+        if first + count - 1 > constants.DLMS_COUNTER_MAX.number:
+            raise DeviceError("association", "dlms_counter_exhausted", "the invocation counter of this key is used up: change the keys")
+        values = (first + count, max(floor, 0 if accept_reset else told), self._now(), name)
+        if row:
+            transaction.execute("UPDATE dlms_counter SET next = ?, told = ?, at = ? WHERE name = ?", values)
+        else:
+            transaction.execute("INSERT INTO dlms_counter (next, told, at, name) VALUES (?, ?, ?, ?)", values)
+        return first
 
     def counter(self, name: str) -> int | None:
         """The next counter under this name, or None where none was given out."""
