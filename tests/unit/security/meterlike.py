@@ -56,6 +56,7 @@ class Meter:
     mechanisms: dict[int, int] = field(default_factory=lambda: {16: 0, 1: 5, 2: 5})
     faults: dict[int, str] = field(default_factory=dict)
     schedule: tuple[axdr.Data, ...] = ()
+    no_lists: bool = False
     told_serial: str = SERIAL
     odd: dict[tuple[int, str, int], axdr.Data] = field(default_factory=dict)
     requests: int = 0
@@ -123,6 +124,17 @@ class ScriptedSession:
         if value is None:
             raise AccessFault("get", 4, attribute)
         return value
+
+    def get_list(self, attributes: list[Attribute]) -> list[axdr.Data | AccessFault]:
+        if self.meter.no_lists:
+            raise AccessFault("get", 250, attributes[0])
+        found: list[axdr.Data | AccessFault] = []
+        for attribute in attributes:
+            try:
+                found.append(self.get(attribute))
+            except AccessFault as fault:
+                found.append(fault)
+        return found
 
     def _values(self) -> dict[tuple[int, str, int], axdr.Data]:
         meter, public = self.meter, self.keys is None

@@ -233,6 +233,11 @@ def test_a_refused_key_changed_nothing() -> None:
     assert report.key_states == {"gak": "refused"} and meter.keys == OLD
 
 
+def test_a_meter_that_takes_no_lists_is_read_one_by_one() -> None:
+    told = [result_of(run(Meter(no_lists=refused), {}, change=False)) for refused in (False, True)]
+    assert told[0] == told[1]
+
+
 def test_a_meter_with_odd_values_hides_nothing_else() -> None:
     meter = Meter()
     odd = {

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ..base.errors import DeviceError
@@ -26,6 +26,9 @@ class SessionLike(Protocol):
 
     def get(self, attribute: Attribute) -> Data:
         """One attribute. Raises AccessFault where the meter does not give it."""
+
+    def get_list(self, attributes: Sequence[Attribute]) -> Sequence[Data | AccessFault]:
+        """Several attributes, refusals among them."""
 
     def set(self, attribute: Attribute, data: Data) -> None:
         """Write one attribute. Raises AccessFault where the meter refuses."""
@@ -68,13 +71,18 @@ def secured(session: SessionLike, seen: Seen, now: Callable[[], float]) -> None:
 
 def settings(session: SessionLike, seen: Seen, now: Callable[[], float]) -> None:
     """The values that can be changed and read back."""
-    seen.policy = _number(session, seen, "policy", Attribute(obis.SECURITY_SETUP, seen.setup, 2))
-    enabled = _plain(session, seen, "transfer_enabled", Attribute(*obis.IMAGE_TRANSFER.attribute(5)))
-    seen.transfer_enabled = enabled if isinstance(enabled, bool) else None
-    seen.transfer_status = _number(session, seen, "transfer_status", Attribute(*obis.IMAGE_TRANSFER.attribute(6)))
+    wanted = {
+        "policy": Attribute(obis.SECURITY_SETUP, seen.setup, 2),
+        "suite": Attribute(obis.SECURITY_SETUP, seen.setup, 3),
+        "transfer_enabled": Attribute(*obis.IMAGE_TRANSFER.attribute(5)),
+        "transfer_status": Attribute(*obis.IMAGE_TRANSFER.attribute(6)),
+        "schedule": Attribute(*obis.ACTIVATION_SCHEDULER.attribute(4)),
+    }
+    found = dict(zip(wanted, _several(session, seen, list(wanted), list(wanted.values())), strict=True))
+    seen.policy, seen.suite, seen.transfer_status = (_number(seen, name, found[name]) for name in ("policy", "suite", "transfer_status"))
+    seen.transfer_enabled = found["transfer_enabled"] if isinstance(found["transfer_enabled"], bool) else None
+    seen.scheduled = bool(found["schedule"])
     before = now()
-    entries = _plain(session, seen, "schedule", Attribute(*obis.ACTIVATION_SCHEDULER.attribute(4)))
-    seen.scheduled = bool(entries)
     clock = _plain(session, seen, "clock", Attribute(*obis.CLOCK.attribute(2)))
     seen.clock, seen.skew = clock if isinstance(clock, bytes) and len(clock) == 12 else None, None
     if seen.clock is not None:
@@ -107,11 +115,12 @@ def _objects(session: SessionLike, seen: Seen, name: str) -> tuple[Rights, ...] 
 def _associations(session: SessionLike, seen: Seen) -> None:
     """Whose each association object is (attribute 3), how it signs in (6), and which security setup it uses (9)."""
     listed = [item.obis for item in seen.objects or () if item.class_id == obis.ASSOCIATION_LN]
+    names = list(dict.fromkeys((_OWN, *listed)))
+    wanted = [Attribute(obis.ASSOCIATION_LN, name, index) for name in names for index in (3, 6, 9)]
+    values = _several(session, seen, ["associations"] * len(wanted), wanted)
     found = []
-    for name in dict.fromkeys((_OWN, *listed)):
-        partners, mechanism, setup = (
-            _plain(session, seen, "associations", Attribute(obis.ASSOCIATION_LN, name, index)) for index in (3, 6, 9)
-        )
+    for number, name in enumerate(names):
+        partners, mechanism, setup = values[3 * number : 3 * number + 3]
         client = int(partners[0]) if isinstance(partners, list) and partners and isinstance(partners[0], int) else None
         reference = obis.obis_text(setup) if isinstance(setup, bytes) and len(setup) == 6 else None
         found.append(Association(name, client, _mechanism(mechanism), reference))
@@ -135,15 +144,27 @@ def _setup(session: SessionLike, seen: Seen) -> None:
         seen.setup_version = entry.version
     else:
         seen.unread["policy"] = "the object list does not show the version of the security setup"
-    seen.suite = _number(session, seen, "suite", Attribute(obis.SECURITY_SETUP, seen.setup, 3))
 
 
-def _number(session: SessionLike, seen: Seen, name: str, attribute: Attribute) -> int | None:
-    value = _plain(session, seen, name, attribute)
+def _number(seen: Seen, name: str, value: Any) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
-    seen.unread[name] = f"{attribute.obis} attribute {attribute.index} is no number"
+    seen.unread[name] = "the meter gives no number"
     return None
+
+
+def _several(session: SessionLike, seen: Seen, names: list[str], attributes: list[Attribute]) -> list[Any]:
+    """Values in as few requests as the meter takes; None for those it refuses, with the reason noted."""
+    try:
+        answers = session.get_list(attributes)
+    except AccessFault:  # of the list as such
+        return [_plain(session, seen, name, attribute) for name, attribute in zip(names, attributes, strict=True)]
+    found = []
+    for name, answer in zip(names, answers, strict=True):
+        if isinstance(answer, AccessFault):
+            seen.unread[name] = _refusal(answer)
+        found.append(None if isinstance(answer, AccessFault) else answer.plain())
+    return found
 
 
 def _plain(session: SessionLike, seen: Seen, name: str, attribute: Attribute) -> Any:
@@ -151,8 +172,12 @@ def _plain(session: SessionLike, seen: Seen, name: str, attribute: Attribute) ->
     try:
         return session.get(attribute).plain()
     except AccessFault as fault:
-        seen.unread[name] = f"{attribute.obis} attribute {attribute.index}: {fault.name}"
+        seen.unread[name] = _refusal(fault)
         return None
+
+
+def _refusal(fault: AccessFault) -> str:
+    return f"{fault.what.obis} attribute {fault.what.index}: {fault.name}"
 
 
 def refused_by_gate(fault: DeviceError, allowed: bool | None) -> bool:
