@@ -19,6 +19,7 @@ description:
   - The file is YAML and its name ends in C(.yml) or C(.yaml).
 requirements:
   - pymodbus >= 3.8, for O(read=true)
+  - cryptography, for O(read=true) with keys of DLMS meters
 extends_documentation_fragment:
   - ansible.builtin.constructed
   - ansible.builtin.inventory_cache
@@ -247,6 +248,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         jobs = [{key: meter[key] for key in ("name", "host", *CONNECTION) if meter.get(key) is not None} for meter in meters.values()]
         if not jobs:
             return {}
+        for job in jobs:
+            if "dlms_keys" in job:
+                job["dlms_keys"] = _opened(job["dlms_keys"])
         shown = [{key: value for key, value in job.items() if key != "dlms_keys"} for job in jobs]  # no key, nor a digest of one, is cached
         asked = json.dumps([shown, self.get_option("gather_subset"), self.get_option("profile")], sort_keys=True, default=str)
         digest = hashlib.sha256(asked.encode()).hexdigest()
@@ -344,13 +348,22 @@ def _checked(meter: dict[str, Any], where: str) -> dict[str, Any]:
         family = check_family(meter.get("family"))
         check_ports(meter.get("ports"), family)
         if family == "mcs301":
-            check_dlms(meter)
+            check_dlms({**meter, "dlms_keys": _opened(meter.get("dlms_keys"))})
         check_timeouts(meter.get("timeouts"))
         if meter.get("unit_id") is not None:
             check_unit_id(meter["unit_id"])
     except InputError as exc:
         raise MeteringError(f"{where}: {exc}") from None
     return meter
+
+
+def _opened(keys: Any) -> Any:
+    """Keys as text. What stands encrypted in the file is opened by this and stays encrypted in the host's variable."""
+    if not isinstance(keys, Mapping):
+        return keys
+    return {
+        name: value if value is None or isinstance(value, (str, int, float, list, Mapping)) else str(value) for name, value in keys.items()
+    }
 
 
 def _expand(text: Any, where: str) -> list[str]:

@@ -17,6 +17,7 @@ description:
   - The page that starts an upgrade is never asked for, nor the register that hands out the command semaphore, nor registers that may hold
     pass codes. A profile that names the starting page as one to be read is refused before any contact.
   - Of an upload or confirmation in the profile nothing is requested.
+  - Only for family V(pm5000); others are refused before any contact. What a DLMS meter shows is read by M(gridops.metering.meter_facts).
 requirements:
   - pymodbus >= 3.8, where it runs
 options:

@@ -72,20 +72,25 @@ def options_of(fleet: Fleet, name: str) -> dict[str, Any]:
     return {**options, "host": variables["ansible_host"]}
 
 
+def vaulted(text: str, folder: Path) -> tuple[str, Path]:
+    """``text`` as an inline vault, indented for a key of a host, and the file with the vault's password."""
+    password = folder / "vault-password"
+    password.write_text(PASSWORD, encoding="utf-8")
+    lines = VaultLib([("default", VaultSecret(PASSWORD.encode()))]).encrypt(text.encode()).decode().splitlines()
+    return "!vault |\n" + "\n".join(f"            {line}" for line in lines), password
+
+
 def more_variables(fleet: Fleet, folder: Path) -> tuple[Path, Path]:
     """An inventory on top: one key in a vault, one that is wrong; and the file with the vault's password."""
     keys = hosts_of(fleet)["hls"]["metering_dlms_keys"]
-    vault = VaultLib([("default", VaultSecret(PASSWORD.encode()))])
-    hidden = vault.encrypt(keys["guek"].encode()).decode()
+    hidden, password = vaulted(keys["guek"], folder)
     wrong = {**hosts_of(fleet)["wrong"]["metering_dlms_keys"], "guek": "00112233445566778899aabbccddeeff"}
-    indented = "\n".join(f"            {line}" for line in hidden.splitlines())
     rest = yaml.safe_dump({"meters": {"hosts": {"wrong": {"metering_dlms_keys": wrong}}}})
     text = rest.replace(
-        "    wrong:", f"    hls:\n      metering_dlms_keys:\n        gak: {keys['gak']}\n        guek: !vault |\n{indented}\n    wrong:"
+        "    wrong:", f"    hls:\n      metering_dlms_keys:\n        gak: {keys['gak']}\n        guek: {hidden}\n    wrong:"
     )
-    path, password = folder / "more.yml", folder / "vault-password"
+    path = folder / "more.yml"
     path.write_text(text, encoding="utf-8")
-    password.write_text(PASSWORD, encoding="utf-8")
     return path, password
 
 
@@ -222,7 +227,7 @@ def test_the_inventory_reads_both_families_and_groups_them(fleet: Fleet, artifac
         variables = hosts[name]
         entry = {"name": name, "host": variables["ansible_host"], "family": variables.get("metering_family", "pm5000")}
         if name == "hls":
-            entry |= {"dlms": variables["metering_dlms"], "dlms_keys": variables["metering_dlms_keys"]}
+            entry |= {"dlms": variables["metering_dlms"], "dlms_keys": {"gak": variables["metering_dlms_keys"]["gak"], "guek": "VAULTED"}}
         entries.append(entry)
     document = {
         "plugin": "gridops.metering.meters",
@@ -235,9 +240,10 @@ def test_the_inventory_reads_both_families_and_groups_them(fleet: Fleet, artifac
         "keyed_groups": [{"key": "metering_facts.family", "prefix": "family"}],
     }
     source = tmp_path / "meters.yml"
-    source.write_text(yaml.safe_dump(document), encoding="utf-8")
+    hidden, password = vaulted(hosts["hls"]["metering_dlms_keys"]["guek"], tmp_path)
+    source.write_text(yaml.safe_dump(document).replace("VAULTED", hidden), encoding="utf-8")
     done = subprocess.run(
-        [str(BIN / "ansible-inventory"), "-i", str(source), "--list"],
+        [str(BIN / "ansible-inventory"), "-i", str(source), "--list", "--vault-password-file", str(password)],
         env={**os.environ, **ENVIRONMENT},
         stdin=subprocess.DEVNULL,
         capture_output=True,
