@@ -89,6 +89,17 @@ def test_a_refusal_of_a_meter_that_has_begun_all_the_same() -> None:
     assert pulled(meter) == ("triggered", "")
 
 
+@requirement("R-225")
+def test_the_flag_is_put_back_where_nothing_was_started() -> None:
+    meter = ready()
+    meter.on["activate"] = [lambda: meter.refuse(250)]
+    made = steps(meter)
+    made.restore_enabled = True
+    assert made.trigger()["state"] == "refused" and not meter.enabled and not made.restore_enabled
+    meter = ready(enable_fault=3)
+    assert "stays true" in steps(meter).put_back()
+
+
 @requirement("R-221", "R-227")
 def test_what_is_not_the_checked_image_is_not_activated() -> None:
     for meter in (Meter(), Meter(status=1, size=38), Meter(status=4), ready(offered="0c")):

@@ -53,6 +53,7 @@ METERS: dict[str, dict[str, Any]] = {
     "gaps": {"block_size": 2048},
     "slices": {"block_size": 512},
     "half": {},
+    "slow": {"block_size": 4096},
 }
 
 
@@ -304,3 +305,11 @@ def test_slices_for_a_jump_host_with_a_block_of_counters(fleet, image):
         result = steps.stage(bench.row() if calls else None, seconds=20, state=state)
         state, calls = result.get("state"), calls + 1
     assert calls > 2 and result["sent"] == 128 and bench.counted("initiate") == 1
+
+
+@requirement("F-05")
+def test_a_slow_link_is_no_stall(fleet, image):
+    bench = Bench(fleet, "slow", image)
+    bench.meter.faults({"F-05": {"seconds": 0.03}})  # 15 meter seconds for each block
+    assert bench.steps().stage(None)["status"] == 3
+    assert bench.hooks.phases.count("transferring") == 17 and bench.counted("initiate") == 1

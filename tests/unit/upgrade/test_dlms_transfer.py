@@ -184,6 +184,9 @@ def test_initiate_that_is_put_off_refused_or_whose_answer_is_lost(path):
     meter.on["initiate"] = [lambda: meter.refuse(250)]
     assert fails(meter, steps(meter, path)) == "image_transfer_refused"
     meter = Meter()
+    meter.on["initiate"] = [lambda: meter.refuse(3)]  # enabled, so it is the client that may not
+    assert fails(meter, steps(meter, path)) == "image_transfer_refused"
+    meter = Meter()
     meter.on["after initiate"] = [drop]
     assert steps(meter, path).stage()["initiated"] and times(meter, "initiate") == 1  # it was done, so it is not asked again
     meter = Meter()

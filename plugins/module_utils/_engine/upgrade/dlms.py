@@ -39,7 +39,8 @@ class DlmsSteps:
 
     ``counters`` gives invocation counters. ``floor`` is the lowest one that the meter takes: None asks it before the first
     association, 0 does not ask (a jump host is told). ``replace_pending`` throws away another image that waits in the meter,
-    ``accept_reset`` believes a meter whose counter went back: both are words of accept. ``opener`` replaces the association, for tests.
+    ``accept_reset`` believes a meter whose counter went back: both are words of accept. ``restore_enabled`` is set by ``stage``, and
+    given to the next step's process on a jump host. ``opener`` replaces the association, for tests.
     """
 
     target: Target
@@ -50,6 +51,7 @@ class DlmsSteps:
     networks: Sequence[str] = ()
     accept_reset: bool = False
     replace_pending: bool = False
+    restore_enabled: bool = False
     opener: Callable[[str, int | None], Session] | None = None
 
     def __post_init__(self) -> None:
@@ -64,14 +66,13 @@ class DlmsSteps:
                 raise ValueError("an association needs invocation counters")
             session = Session(self.target, self.counters, stage=stage, floor=floor, accept_reset=self.accept_reset, pause=pause)
             session.open()
+            self.floor = 0  # what the meter told holds from now on; our own counters lead
             return session
 
         def pause(seconds: float) -> None:
             Waiter(self.target.clock, lambda: self.hooks.guard(stage) if stage in _GUARDED else None).hold(seconds)
 
-        link = Link(connect, self.floor)
-        self.floor = 0  # what the meter told once holds; from then on our own counters lead
-        return link
+        return Link(connect, self.floor)
 
     def _once(self, stage: str, what: Callable[[Session], Any]) -> Any:
         link = self._link(stage)
@@ -152,6 +153,7 @@ class DlmsSteps:
         finally:
             link.drop()
         if result["done"]:
+            self.restore_enabled = result["restore_enabled"]
             result["detail"] = self._detail(result)
         return result
 
@@ -175,7 +177,19 @@ class DlmsSteps:
         if self.job.activate == rules.NEVER:
             return answer("staged", "the image waits in the meter; nothing was activated")
         activation = self._activation()
-        return activation.at() if self.job.activate == rules.AT else activation.now()
+        given = activation.at() if self.job.activate == rules.AT else activation.now()
+        if given["state"] in ("refused", "not_started") and self.restore_enabled:
+            self.put_back()  # nobody will observe, so this is the end
+        return given
+
+    def put_back(self) -> str:
+        """Disable image transfer again where the staging had to enable it. Why it could not be done, or nothing."""
+        try:
+            self._once("trigger", lambda session: ImageObject(session).enable(False))
+        except DeviceError as error:
+            return f"image_transfer_enabled stays true: {error.text}"
+        self.restore_enabled = False
+        return ""
 
     def cancel(self) -> dict[str, Any]:
         """Call a scheduled activation off: ``{"state": "cancelled", "changed": …}``. Raises DeviceError."""

@@ -19,6 +19,8 @@ from .observe import Expected, Limits, Observation
 CONFIRMED, UNCONFIRMED, SCHEDULED = "confirmed", "activated_unconfirmed", "scheduled"
 _ENDED = (rules.ACTIVATED, rules.NOT_INITIATED)
 _LOST_IMAGE = (rules.ACTIVATED, rules.NOT_INITIATED, rules.VERIFY_FAILED)
+_MOST_HOLDS = 20
+Hold = dict[str, Any] | None
 _RESTING = ("scheduled", "activated_unconfirmed", "not_responding")
 
 
@@ -45,7 +47,7 @@ def advance(state: Observation, sight: Sight, expected: Expected, limits: Limits
     seconds a scheduled activation is away, 0 or less when its time is over or the activation was at once.
     """
     if sight.fault:
-        _rest(state, "not_responding", sight.fault, sight.text)
+        _end(state, "not_responding", sight.fault, sight.text)
     elif sight.answered and sight.serial == expected.serial:
         _answering(state, sight, expected, limits, ahead)
     else:
@@ -78,7 +80,7 @@ def _silent(state: Observation, sight: Sight, limits: Limits, ahead: float) -> N
     if quiet <= limits.card_reset + limits.late_grace:
         return
     if ahead > 0:
-        _rest(state, "not_responding", "not_responding", f"silent for {quiet:.0f} s; the scheduled time is still ahead")
+        _end(state, "not_responding", "not_responding", f"silent for {quiet:.0f} s; the scheduled time is still ahead")
         return
     other = f"; the address now answers with serial {state.other_serial}" if state.other_serial else ""
     state.reason = "ip_changed" if state.other_serial else "comms_lost"
@@ -95,34 +97,38 @@ def _answering(state: Observation, sight: Sight, expected: Expected, limits: Lim
         state.silent_since = None
         state.progress_at = state.elapsed
     state.other_serial = None
+    before = state.detail.pop("hold", None)
+    _judge(state, sight, expected, limits, ahead, before)
+
+
+def _judge(state: Observation, sight: Sight, expected: Expected, limits: Limits, ahead: float, before: Hold) -> None:
     own = _component(sight, state.detail.get("component", constants.DLMS_B_APPLICATION.number))
     state.version = own["identifier"] if own else None
     state.status = rules.state_name(sight.status)
     wanted = (expected.target, *state.detail.get("expected", ()))
     if state.version in wanted:
-        _new(state, sight, own or {})
+        _new(state, sight, own or {}, before)
     elif state.version == expected.source:
-        _old(state, sight, limits, ahead)
-    else:
-        _other(state)
+        _old(state, sight, limits, ahead, before)
+    elif state.version is not None and _held(state, before, f"other {state.version}"):
+        _end(state, "failed_final", "wrong_version_after", f"the meter runs {state.version}")
 
 
-def _new(state: Observation, sight: Sight, own: Mapping[str, Any]) -> None:
+def _new(state: Observation, sight: Sight, own: Mapping[str, Any], before: Hold) -> None:
     """The new firmware runs. It is confirmed once its own test is over and it still runs a while later (R-222)."""
     if state.new_version_at is None:
         state.new_version_at = state.elapsed
-        state.detail.pop("hold", None)
+        before = None
         state.note("verifying", f"the meter runs {state.version}")
     state.restart_seen = True  # no other way leads to other firmware (X-05), also where nobody saw the silence
     problem = _not_whole(state, sight, own)
     if sight.status not in _ENDED:
-        _clear(state)
         state.note(UNCONFIRMED, f"the meter's own test is not over ({rules.state_name(sight.status)})")
         return
-    if not _held(state, "new" + problem):
+    if not _held(state, before, "new" + problem):
         return
     if problem:
-        _fail(state, "failed_final", "wrong_version_after", problem)
+        _end(state, "failed_final", "wrong_version_after", problem)
         return
     state.detail["firmware_state"] = CONFIRMED
     state.outcome = "verified_late" if state.late else "verified"
@@ -143,50 +149,43 @@ def _not_whole(state: Observation, sight: Sight, own: Mapping[str, Any]) -> str:
     return f"parts of the image do not run: {', '.join(missing)}" if missing else ""
 
 
-def _old(state: Observation, sight: Sight, limits: Limits, ahead: float) -> None:
+def _old(state: Observation, sight: Sight, limits: Limits, ahead: float, before: Hold) -> None:
     """The old firmware answers: not begun yet, at work, cut off, or fallen back (X-05)."""
     state.new_version_at = None
     if sight.status == rules.ACTIVATION_FAILED:
         text = "the meter says that the activation failed; the old firmware runs"
-        _fail(state, "failed_final", "activation_failed_fallback", text)
+        _end(state, "failed_final", "activation_failed_fallback", text)
     elif sight.status == rules.VERIFIED:
-        _waiting(state, sight, limits, ahead)
+        _waiting(state, sight, limits, ahead, before)
     elif sight.status == rules.ACTIVATING:
-        _clear(state)
         state.note("in_progress", rules.state_name(sight.status))
-    elif sight.status in _LOST_IMAGE and _held(state, "fallback"):
+    elif sight.status in _LOST_IMAGE and _held(state, before, "fallback"):
         text = f"the old firmware runs and the image is gone ({rules.state_name(sight.status)})"
-        _fail(state, "failed_final", "activation_failed_fallback", text)
-    elif sight.status in (rules.INITIATED, rules.VERIFYING) and _held(state, "foreign"):
-        _fail(state, "failed_final", "upgrade_state_unknown", "another transfer has begun in the meter; the old firmware runs")
+        _end(state, "failed_final", "activation_failed_fallback", text)
+    elif sight.status in (rules.INITIATED, rules.VERIFYING) and _held(state, before, "foreign"):
+        _end(state, "failed_final", "upgrade_state_unknown", "another transfer has begun in the meter; the old firmware runs")
 
 
-def _waiting(state: Observation, sight: Sight, limits: Limits, ahead: float) -> None:
+def _waiting(state: Observation, sight: Sight, limits: Limits, ahead: float, before: Hold) -> None:
     """Old identifier and status 3: the image waits. Its time is ahead, it never began, or it was cut off (F-02)."""
     if ahead > 0:
         if sight.scheduled is False:
-            _fail(state, "failed_final", "upgrade_not_started", "the meter's scheduler does not hold the activation any more")
+            _end(state, "failed_final", "upgrade_not_started", "the meter's scheduler does not hold the activation any more")
             return
         state.detail["firmware_state"] = SCHEDULED
-        _rest(state, SCHEDULED, "", "the image waits for its time")
+        _end(state, SCHEDULED, "", "the image waits for its time")
         return
     if state.silence_seen or state.restart_seen:
-        if _held(state, "interrupted"):
+        if _held(state, before, "interrupted"):
             text = "the old firmware runs and the image was kept: it is activated again, not sent again"
-            _fail(state, "failed_retryable", "activation_interrupted", text)
+            _end(state, "failed_retryable", "activation_interrupted", text)
         return
     scheduled = state.detail.get("activate") == rules.AT
     grace = limits.no_progress + (constants.DLMS_CLOCK_TOLERANCE.number if scheduled else 0)
     late = -ahead if scheduled else state.elapsed
     if late > grace:
         outcome = "failed_final" if scheduled else "failed_retryable"
-        _fail(state, outcome, "upgrade_not_started", "the image waits, and nothing has begun")
-
-
-def _other(state: Observation) -> None:
-    """Neither the old nor the new firmware, or no identifier at all."""
-    if _held(state, f"other {state.version}") and state.version is not None:
-        _fail(state, "failed_final", "wrong_version_after", f"the meter runs {state.version}")
+        _end(state, outcome, "upgrade_not_started", "the image waits, and nothing has begun")
 
 
 # -- the end ----------------------------------------------------------------------------------------------------------
@@ -196,7 +195,7 @@ def _out_of_time(state: Observation, expected: Expected, limits: Limits, ahead: 
     if state.new_version_at is not None and state.silent_since is None:
         if not _holding(state) and state.elapsed - state.new_version_at > constants.DLMS_SELF_TEST_LIMIT.number:
             state.detail["firmware_state"] = UNCONFIRMED
-            _rest(state, UNCONFIRMED, "", f"the new firmware runs, its own test has no end yet ({state.status})")
+            _end(state, UNCONFIRMED, "", f"the new firmware runs, its own test has no end yet ({state.status})")
         return
     scheduled = state.detail.get("activate") == rules.AT
     if ahead > 0 or _holding(state) or (-ahead if scheduled else state.elapsed) < limits.hard_timeout:
@@ -206,20 +205,21 @@ def _out_of_time(state: Observation, expected: Expected, limits: Limits, ahead: 
             state.outcome = state.reason = "comms_lost"
             state.note("comms_lost", "silent at the hard timeout")
         return
-    _fail(state, "failed_final", "upgrade_state_unknown", f"version {state.version or 'unknown'}, {state.status} at the hard timeout")
+    _end(state, "failed_final", "upgrade_state_unknown", f"version {state.version or 'unknown'}, {state.status} at the hard timeout")
 
 
-def _held(state: Observation, what: str) -> bool:
-    """Whether the meter has told the same for the documented while, in two looks at least; one look proves nothing."""
-    hold = state.detail.get("hold")
-    if hold is None or hold["what"] != what:
-        state.detail["hold"] = {"what": what, "since": state.elapsed}
-        return False
+def _held(state: Observation, before: Hold, what: str) -> bool:
+    """Whether the meter has told the same for the documented while, look after look; one look proves nothing."""
+    hold: dict[str, Any] = before if before is not None and before["what"] == what else {"what": what, "since": state.elapsed}
+    state.detail["hold"] = hold
+    if hold is not before:
+        state.detail["holds"] = state.detail.get("holds", 0) + 1
     return bool(state.elapsed - hold["since"] >= constants.DLMS_CONFIRM_HOLD.number)
 
 
 def _holding(state: Observation) -> bool:
-    return "hold" in state.detail
+    """Whether a decision is near. A meter that changes its mind again and again gets no more time for it."""
+    return "hold" in state.detail and bool(state.detail.get("holds", 0) <= _MOST_HOLDS)
 
 
 def _clear(state: Observation) -> None:
@@ -230,13 +230,7 @@ def _component(sight: Sight, part: int) -> Mapping[str, Any] | None:
     return next((item for item in sight.components if item.get("b") == part), None)
 
 
-def _rest(state: Observation, outcome: str, reason: str, text: str) -> None:
-    _clear(state)
-    state.outcome, state.reason = outcome, reason
-    state.note(outcome, text)
-
-
-def _fail(state: Observation, outcome: str, reason: str, text: str) -> None:
+def _end(state: Observation, outcome: str, reason: str, text: str) -> None:
     _clear(state)
     state.outcome, state.reason = outcome, reason
     state.note(outcome, text)

@@ -171,7 +171,8 @@ class Transfer:
                 return
             except AccessFault as fault:
                 if fault.code != TEMPORARY:
-                    reason = "image_transfer_disabled" if fault.code == DENIED else "image_transfer_refused"
+                    disabled = fault.code == DENIED and not self._steady(lambda image: image.enabled())
+                    reason = "image_transfer_disabled" if disabled else "image_transfer_refused"
                     raise DeviceError(_STAGE, reason, "the meter does not begin the transfer", fault.name) from None
                 self._say("the meter puts the beginning off")
                 self._waiter.hold(constants.DLMS_STATUS_POLL.number)
