@@ -8,12 +8,14 @@ import tracemalloc
 from collections.abc import Callable
 
 import pytest
-from handmeter import AK, CLIENT_TITLE, EK, METER_TITLE
+from handmeter import AK, CLIENT_TITLE, EK, METER_TITLE, HandMeter
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Dlms, DlmsKeys, Target, Timeouts
 from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.dlms import acse, apdu, axdr, security
+from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.dlms.session import Attribute, MemoryCounters, Session
 
 GOOD = [
     "c40141000203" + "0101020312345611050906000100010203",
@@ -109,3 +111,21 @@ def test_long_messages_take_bounded_memory(name):
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
             assert peak < 20_000_000
+
+
+@pytest.mark.requirement("F-37")
+@settings(max_examples=40, deadline=None)
+@given(raw=_bent(), inside=st.booleans())
+def test_a_meter_that_answers_anything(raw, inside):
+    """Octets nobody expects, inside the protection or instead of it: one DeviceError or a value, and a released meter."""
+    meter = HandMeter()
+    meter.answers = [b"\xc4" + raw[1:]]
+    if not inside:
+        meter.twist = lambda sealed, plain: raw or b"\xcc"
+    dlms = Dlms(system_title=CLIENT_TITLE, keys=DlmsKeys(guek=EK, gak=AK))
+    try:
+        with Session(Target("m", "127.0.0.1", {"dlms": meter.port}, 1, Timeouts(5, 5), dlms=dlms), MemoryCounters(), floor=0) as made:
+            judged(lambda dummy: made.get(Attribute(1, "0-0:42.0.0.255", 2)), raw)
+    finally:
+        meter.close()
+    assert meter.releases == 1

@@ -71,7 +71,7 @@ def target(fleet: Fleet, name: str, **changes: Any) -> Target:
     )
     made = dataclasses.replace(dlms, **changes)
     port = {"dlms": host["metering_ports"]["dlms"]}
-    return Target(name, host["ansible_host"], port, 1, Timeouts(2, 2), clock=SystemClock(10_000), family="mcs301", dlms=made)
+    return Target(name, host["ansible_host"], port, 1, Timeouts(10, 10), clock=SystemClock(10_000), family="mcs301", dlms=made)
 
 
 @pytest.mark.parametrize("general", [False, True])

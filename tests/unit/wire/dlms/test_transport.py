@@ -32,7 +32,7 @@ def serve() -> Iterator[Callable[[Peer], Wire]]:
                 peer(connection)
 
         threading.Thread(target=run, daemon=True).start()
-        wires.append(Wire(Target("m", "127.0.0.1", {"dlms": server.getsockname()[1]}, 1, Timeouts(1, read)), 16, 1, 1000))
+        wires.append(Wire(Target("m", "127.0.0.1", {"dlms": server.getsockname()[1]}, 1, Timeouts(5, read)), 16, 1, 1000))
         return wires[-1]
 
     yield start
@@ -47,7 +47,7 @@ def test_an_answer_in_single_octets(serve):
             connection.sendall(bytes((octet,)))
         connection.recv(1)
 
-    assert serve(peer).exchange(b"\xc0\x01") == b"\xc4\x01\x41"
+    assert serve(peer, read=5).exchange(b"\xc0\x01") == b"\xc4\x01\x41"
 
 
 def test_silence_keeps_the_deadline_and_an_end_is_told_at_once(serve):
@@ -58,7 +58,7 @@ def test_silence_keeps_the_deadline_and_an_end_is_told_at_once(serve):
     assert (caught.value.silent, caught.value.sent, caught.value.reason) == (True, True, "transport_failed")
     over.set()
     with pytest.raises(LostError) as caught:
-        serve(lambda connection: bool(connection.recv(9))).exchange(b"\xc0")
+        serve(lambda connection: bool(connection.recv(9)), read=5).exchange(b"\xc0")
     assert not caught.value.silent
 
 
