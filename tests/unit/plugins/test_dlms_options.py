@@ -20,6 +20,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._dlms_options imp
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.redaction import Redactor
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.published_keys import is_published_key
+from ansible_collections.gridops.metering.plugins.module_utils._probe import run_probe
 from ansible_collections.gridops.metering.plugins.module_utils._sealed import seal, secrets_in, unseal
 
 GUEK, GAK = "0F1E2D3C4B5A69788796A5B4C3D2E1F0", "8899AABBCCDDEEFF0011223344556677"
@@ -144,3 +145,8 @@ def test_keys_that_everybody_knows_are_recognised(key: str) -> None:
     assert is_published_key(bytes.fromhex(key))
     assert not is_published_key(bytes.fromhex(GUEK))
     assert not is_published_key(None)
+
+
+def test_the_probe_looks_at_its_own_family_only() -> None:
+    with pytest.raises(InputError, match="expected pm5000"):
+        run_probe({"host": "192.0.2.1", "family": "mcs301"}, "m1")
