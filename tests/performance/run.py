@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
-"""All benchmarks one after the other, their tables side by side: reading a fleet, FTP upload, upload by webpages, ledger, one batch at real time.
+"""All benchmarks one after the other, their tables side by side: fleet, uploads, image transfer, ledger, one batch at real time.
 
-``python tests/performance/run.py`` runs all, with names (fleet, ftp, upload, records, batch) some. Nothing else should run on the machine meanwhile.
+``python tests/performance/run.py`` runs all, with names (fleet, ftp, upload, records, batch, dlms) some. Nothing else should run on the machine meanwhile.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ BENCHES = {
     "upload": "bench_upload.py",
     "records": "bench_records.py",
     "batch": "bench_batch.py",
+    "dlms": "bench_dlms.py",
 }
 
 
