@@ -7,7 +7,6 @@ Each step opens and releases its own association. Steps take and return plain da
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -16,8 +15,9 @@ from ..base.clock import Waiter
 from ..base.errors import DeadlineError, DeviceError
 from ..base.target import Target
 from ..catalogue import constants
-from ..meters import mcs301
+from ..meters import mcs301, search
 from ..wire.dlms.session import AccessFault, CounterStore, Session
+from ..wire.loop import run
 from ..wire.probe import probe_all
 from . import dlms_rules as rules
 from .dlms_activate import Activation, answer
@@ -102,7 +102,7 @@ class DlmsSteps:
     def services(self) -> dict[str, str]:
         """State of the DLMS port: a TCP connect, no byte sent."""
         ports = {"dlms": self.target.ports["dlms"]}
-        return asyncio.run(probe_all(self.target.host, ports, self.target.timeouts.connect))
+        return run(probe_all(self.target.host, ports, self.target.timeouts.connect))
 
     def lock(self) -> str:
         """This family has no lock that stops an upgrade."""
@@ -270,8 +270,8 @@ class DlmsSteps:
         observation.detail["restore_enabled"] = False
 
     def find(self, serial: str) -> str | None:
-        """Not offered for this family: meters are found by the inventory of the fleet."""
-        return None
+        """The address in ``networks`` at which this serial number answers the public client now, or None (R-032, F-13)."""
+        return search.find_dlms_serial(self.target, serial, self.networks) if self.networks else None
 
     def close(self) -> None:
         """Nothing stays open between the steps."""
