@@ -313,3 +313,12 @@ def test_a_slow_link_is_no_stall(fleet, image):
     bench.meter.faults({"F-05": {"seconds": 0.03}})  # 15 meter seconds for each block
     assert bench.steps().stage(None)["status"] == 3
     assert bench.hooks.phases.count("transferring") == 17 and bench.counted("initiate") == 1
+
+
+@requirement("R-032", "F-13")
+def test_a_meter_that_left_its_address_is_found_by_its_serial_number(fleet, image):
+    bench = Bench(fleet, "slow", image)
+    here = bench.target.host
+    networks = [f"{fleet.hosts()[name]['ansible_host']}/32" for name in ("slow", "half", "gaps")]
+    steps = DlmsSteps(replace(bench.target, host="127.255.255.254"), bench.job, networks=networks, counters=bench.counters)
+    assert (steps.find(bench.serial), steps.find("99")) == (here, None)

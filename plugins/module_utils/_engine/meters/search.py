@@ -7,12 +7,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from ..base.errors import MeteringError
 from ..base.target import Target, Timeouts
+from ..wire.dlms.session import public
 from ..wire.loop import run
-from . import pm5000
+from . import mcs301, pm5000
 
 _AT_ONCE = 64
 _QUICK = Timeouts(connect=1.0, read=2.0)
@@ -46,3 +48,19 @@ async def _search(target: Target, serial: str, candidates: list[str]) -> str | N
 
     found = await asyncio.gather(*(ask(address) for address in candidates))
     return next((address for address in found if address is not None), None)
+
+
+def find_dlms_serial(target: Target, serial: str, networks: Iterable[str]) -> str | None:
+    """The address at which a DLMS/COSEM meter tells this serial number (or logical device name) to the public client, or None."""
+
+    def ask(address: str) -> str | None:
+        there = replace(target, host=address, timeouts=_QUICK)
+        try:
+            with public(there, "search") as session:
+                found = mcs301.identify(session, there)
+        except MeteringError:
+            return None
+        return address if serial in (found.serial, found.logical_device_name) else None
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return next((address for address in pool.map(ask, addresses(networks, target.host)) if address is not None), None)

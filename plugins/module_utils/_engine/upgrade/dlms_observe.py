@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 from ..catalogue import constants
 from . import dlms_rules as rules
@@ -20,7 +20,7 @@ CONFIRMED, UNCONFIRMED, SCHEDULED = "confirmed", "activated_unconfirmed", "sched
 _ENDED = (rules.ACTIVATED, rules.NOT_INITIATED)
 _LOST_IMAGE = (rules.ACTIVATED, rules.NOT_INITIATED, rules.VERIFY_FAILED)
 _MOST_HOLDS = 20
-Hold = dict[str, Any] | None
+Hold = Optional[dict[str, Any]]  # noqa: UP045 - evaluated at run time
 _RESTING = ("scheduled", "activated_unconfirmed", "not_responding")
 
 
