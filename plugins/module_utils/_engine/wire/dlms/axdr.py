@@ -210,7 +210,7 @@ def _put(data: Data, out: list[bytes]) -> None:
     head = bytes((tag,))
     if tag == OCTETS:
         out += (head, length_of(len(value)), value)
-    elif tag in (ARRAY, STRUCTURE):
+    elif tag in (STRUCTURE, ARRAY):
         out += (head, length_of(len(value)))
         for item in value:
             _put(item, out)

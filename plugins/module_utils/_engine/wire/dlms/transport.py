@@ -7,7 +7,6 @@ Every wait has a deadline, the end of the connection is an error, and nothing is
 
 from __future__ import annotations
 
-import math
 import select
 import socket
 import struct
@@ -17,8 +16,7 @@ from ...base.errors import DeviceError
 from ...base.target import Target
 from .axdr import MalformedError
 
-_HEAD = struct.Struct(">HHHH")  # version, source, destination, length
-_VERSION = 1
+_VERSION = 1  # the head: version, source, destination, length, of two octets each
 
 
 class LostError(DeviceError):
@@ -37,7 +35,7 @@ class Wire:
         self._where = f"{target.host}:{target.ports['dlms']}"
         self._seconds = target.timeouts.read
         self._head = struct.pack(">HHH", _VERSION, client, server)
-        self._expected = (_VERSION, server, client)
+        self._expected = struct.pack(">HHH", _VERSION, server, client)
         self.limit = limit
         self._buffer = b""
         self._readable, self._writable = select.poll(), select.poll()
@@ -99,22 +97,22 @@ class Wire:
 
     def receive(self, seconds: float) -> bytes:
         deadline = time.monotonic() + seconds
-        buffer = self._buffer
+        buffer = self._buffer or self._more(deadline, seconds)
         while len(buffer) < 8:
             buffer += self._more(deadline, seconds)
-        version, source, destination, length = _HEAD.unpack_from(buffer)
-        if (version, source, destination) != self._expected:
+        if buffer[:6] != self._expected:
             raise MalformedError("its wrapper carries another version or address")
-        if not 0 < length <= self.limit:
+        end = 8 + int.from_bytes(buffer[6:8], "big")
+        if not 8 < end <= 8 + self.limit:
             raise MalformedError("its length is out of bounds")
-        if len(buffer) < 8 + length:
+        if len(buffer) < end:
             parts, have = [buffer], len(buffer)
-            while have < 8 + length:
+            while have < end:
                 parts.append(self._more(deadline, seconds))
                 have += len(parts[-1])
             buffer = b"".join(parts)
-        self._buffer = buffer[8 + length :]
-        return buffer[8 : 8 + length]
+        self._buffer = buffer[end:]
+        return buffer[8:end]
 
     def _more(self, deadline: float, seconds: float) -> bytes:
         peer = self._socket
@@ -148,4 +146,4 @@ class Wire:
 
 def _milliseconds(deadline: float) -> int:
     """From now to ``deadline``, rounded up."""
-    return max(0, math.ceil((deadline - time.monotonic()) * 1000))
+    return max(0, int((deadline - time.monotonic()) * 1000) + 1)
