@@ -91,6 +91,7 @@ class DlmsMethod(Method):
             sha256=image.sha256 if image else "",
             activate=task.rules.activate,
             at=task.rules.activate_at or None,
+            replace_pending="replace_pending" in task.rules.accept,
         )
 
     def steps(self, files: list[SendFile]) -> Any:

@@ -104,8 +104,8 @@ class Bench:
         self.meter, self.counters, self.hooks = fleet.meter(name), MemoryCounters(), Hooks()
         self.serial = self.steps().identify().serial
 
-    def steps(self, replace_pending: bool = False, **changes: Any) -> DlmsSteps:
-        return DlmsSteps(self.target, replace(self.job, **changes), self.hooks, self.counters, replace_pending=replace_pending)
+    def steps(self, **changes: Any) -> DlmsSteps:
+        return DlmsSteps(self.target, replace(self.job, **changes), self.hooks, self.counters)
 
     def row(self) -> dict[str, Any]:
         size = self.steps().look()["block_size"]

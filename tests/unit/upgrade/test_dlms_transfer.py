@@ -61,9 +61,9 @@ def job(where: Path, **changes: Any) -> ImageJob:
     return replace(ImageJob(1, b"box", (NEW,), None, str(where), len(CONTENT), str(ROW["digest"])), **changes)
 
 
-def steps(meter: Meter, where: Path, hooks: Hooks | None = None, replace_pending: bool = False, **changes: Any) -> DlmsSteps:
+def steps(meter: Meter, where: Path, hooks: Hooks | None = None, **changes: Any) -> DlmsSteps:
     target = Target("m", "127.0.0.1", {"dlms": 4059}, 1, clock=meter.clock)
-    return DlmsSteps(target, job(where, **changes), hooks or Hooks(), opener=meter.open, replace_pending=replace_pending)  # type: ignore[arg-type]
+    return DlmsSteps(target, job(where, **changes), hooks or Hooks(), opener=meter.open)  # type: ignore[arg-type]
 
 
 def fails(meter: Meter, made: DlmsSteps, row: Any = None) -> str:

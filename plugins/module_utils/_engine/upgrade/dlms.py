@@ -38,9 +38,9 @@ class DlmsSteps:
     """The steps of the method dlms against one meter, in this process.
 
     ``counters`` gives invocation counters. ``floor`` is the lowest one that the meter takes: None asks it before the first
-    association, 0 does not ask (a jump host is told). ``replace_pending`` throws away another image that waits in the meter,
-    ``accept_reset`` believes a meter whose counter went back: both are words of accept. ``restore_enabled`` is set by ``stage``, and
-    given to the next step's process on a jump host. ``opener`` replaces the association, for tests.
+    association, 0 does not ask (a jump host is told). ``accept_reset`` believes a meter whose counter went back (a word of accept).
+    ``restore_enabled`` is set by ``stage``, and given to the next step's process on a jump host. ``opener`` replaces the
+    association, for tests.
     """
 
     target: Target
@@ -50,7 +50,6 @@ class DlmsSteps:
     floor: int | None = None
     networks: Sequence[str] = ()
     accept_reset: bool = False
-    replace_pending: bool = False
     restore_enabled: bool = False
     opener: Callable[[str, int | None], Session] | None = None
 
@@ -149,7 +148,7 @@ class DlmsSteps:
         link = self._link("staging")
         progress = Progress(**dict(state)) if state else Progress()
         try:
-            result = Transfer(link, self.job, self.hooks, self.target.clock, progress, seconds, self.replace_pending).run(resume)
+            result = Transfer(link, self.job, self.hooks, self.target.clock, progress, seconds).run(resume)
         finally:
             link.drop()
         if result["done"]:

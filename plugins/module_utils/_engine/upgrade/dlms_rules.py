@@ -38,7 +38,8 @@ Look = Mapping[str, Any]
 class ImageJob:
     """One image for one component. ``expected`` are identifiers (canonical hex) of which one must be active afterwards.
 
-    ``identifier`` names the container to the meter; ``at`` is a time with zone for ``activate: at``; sizes in octets.
+    ``identifier`` names the container to the meter, ``at`` is a time with zone for ``activate: at``; sizes in octets. Another image
+    that waits in the meter, checked, is thrown away only with ``replace_pending``, a word of accept (R-221).
     """
 
     component: int
@@ -51,6 +52,7 @@ class ImageJob:
     activate: str = NOW
     at: str | None = None
     service: str = "unicast"
+    replace_pending: bool = False
 
 
 def state_name(status: int | None) -> str:

@@ -50,11 +50,7 @@ class Progress:
 
 
 class Transfer:
-    """Brings one image into the meter.
-
-    ``seconds`` is the time of this call in meter seconds, None for no limit. Another image that waits there, checked, is thrown
-    away only with ``replace_pending`` (R-221).
-    """
+    """Brings one image into the meter. ``seconds`` is the time of this call in meter seconds, None for no limit."""
 
     def __init__(
         self,
@@ -64,11 +60,9 @@ class Transfer:
         clock: Clock,
         progress: Progress,
         seconds: float | None = None,
-        replace_pending: bool = False,
     ) -> None:
         self._link, self._job, self._hooks, self._clock, self.progress = link, job, hooks, clock, progress
         self._waiter = Waiter(clock, lambda: hooks.guard(_STAGE))
-        self._replace_pending = replace_pending
         self._end = None if seconds is None else clock.monotonic() + seconds
         self._shown = -_STEP
         self._block_size = 0
@@ -149,7 +143,7 @@ class Transfer:
         if largest > look["room"] and not look["parts_allowed"]:
             text = f"blocks of {largest} octets do not fit into messages of {look['pdu']}, and the meter takes no message in parts"
             raise DeviceError(_STAGE, "image_block_too_large", text)
-        if look["status"] == rules.VERIFIED and not self._replace_pending:
+        if look["status"] == rules.VERIFIED and not self._job.replace_pending:
             names = ", ".join(item["identifier"] for item in look["images"] or ()) or "one that it does not name"
             raise DeviceError(_STAGE, "image_pending", f"another image waits in the meter: {names}")
         self._enable(look)
