@@ -79,7 +79,8 @@ class ActionModule(MeterAction):
         inventory = _Inventory(task_vars["hostvars"], with_lock and profile is None)
         keys: dict[str, Any] = dict(params.get(FLEET_KEYS) or {})
         meters = [_without_keys(inventory.entry(entry), keys) if isinstance(entry, str) else entry for entry in entries]
-        return {**params, "meters": meters, "profile": profile, FLEET_KEYS: keys}
+        resolved = {**params, "meters": meters, "profile": profile}
+        return {**resolved, FLEET_KEYS: keys} if keys else resolved
 
 
 class _Inventory:
