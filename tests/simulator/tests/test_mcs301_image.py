@@ -35,7 +35,7 @@ FLEET = {
     "clock_factor": 500,
     "defaults": {"dlms": {"block_size": BLOCK, "verify_time": 0, "connections": 50}},
     "meters": [
-        one("good", {"verify_time": 30}),
+        one("good", {"verify_time": 1000, "silence": 1000}),
         one("bad"),
         one("states"),
         one("off", {"transfer": "disabled"}),
@@ -77,14 +77,6 @@ def kinds(meter: MeterHandle, *wanted: str) -> list[str]:
     return [event["kind"] for event in meter.events() if event["kind"] in wanted]
 
 
-def until(made: Client, status: int) -> None:
-    """Ask for the status until it is there."""
-    for dummy in range(5000):
-        if made.status() == status:
-            return
-    raise AssertionError(f"status {made.status()}, not {status}")
-
-
 @pytest.mark.simulates("R-203", "R-221", "R-222", "R-224", "R-225", "R-226", "R-227", "R-228", "X-04", "X-05", "X-07")
 def test_the_whole_way(client: Open, bench: Bench) -> None:
     meter, made = bench.meter("good"), client("good")
@@ -93,13 +85,14 @@ def test_the_whole_way(client: Open, bench: Bench) -> None:
     assert made.get(18, IMAGE, 4).content == BLOCKS and made.get(18, IMAGE, 3).content == [True] * BLOCKS
     assert made.action(18, IMAGE, 3, i8(0)) == 2 and made.status() == 2
     assert made.action(18, IMAGE, 3, i8(0)) == 2 and made.initiate(RAW) == 2 and made.action(18, IMAGE, 4, i8(0)) == 2
-    until(made, 3)
+    meter.wait("verify_done")
+    assert made.status() == 3
     part = Firmware(1, bytes.fromhex(NEW))
     (row,) = made.get(18, IMAGE, 7).content
     assert [item.content for item in row.content] == [5000, part.identifier, part.signature]
     assert made.action(18, IMAGE, 3, i8(0)) == 0
     assert made.get(1, "1-1:0.2.0.255").content.hex() == OLD
-    assert made.action(18, IMAGE, 4, i8(0)) == 0 and made.status() == 5
+    assert made.action(18, IMAGE, 4, i8(0)) == 0
     with pytest.raises(Gone):
         while True:
             made.status()
@@ -242,17 +235,18 @@ def test_a_link_that_stays_down(client: Open, bench: Bench) -> None:
 @pytest.mark.simulates("F-35")
 def test_busy_meters(client: Open, bench: Bench) -> None:
     meter, made = bench.meter("busy"), client("busy")
-    meter.faults({"initiate_busy": {"times": 2}, "F-35": {"seconds": 60}})
+    meter.faults({"initiate_busy": {"times": 2}, "F-35": {"seconds": 1000}})
     assert [made.initiate(RAW) for dummy in range(3)] == [2, 2, 0]
     for number in range(BLOCKS):
         made.block(RAW, number, BLOCK)
     assert made.status() == 2  # by itself
     began = meter.events("verify")[-1]["t"]
-    until(made, 3)
-    assert meter.events("verify_done")[-1]["t"] - began >= 64
+    assert meter.wait("verify_done")["t"] - began >= 1004
+    assert made.status() == 3
     meter.faults({"verify_failure": {}})
     made.upload(RAW)
-    until(made, 4)
+    meter.wait("verify_done", count=2)
+    assert made.status() == 4
 
 
 @pytest.mark.simulates("F-02", "X-05")
@@ -383,7 +377,7 @@ def test_the_meters_clock_runs_at_the_fleets_pace_and_activation_on_demand_beats
     count = len(meter.events("script"))
     made.upload(RAW)
     made.action(18, IMAGE, 3, i8(0))
-    made.set(22, SCHEDULE, 4, entry(made, 90))
+    made.set(22, SCHEDULE, 4, entry(made, 1000))
     meter.wait("script", count=count + 1)
     meter.wait("upgrade_done", count=2)
     again = client("timed")

@@ -186,7 +186,7 @@ def test_lockout(client: Open, bench: Bench) -> None:
 
 def test_half_open_associations_and_close_on_failure(client: Open, bench: Bench) -> None:
     meter = bench.meter("bad")
-    meter.faults({"half_open": {"seconds": 100}})
+    meter.faults({"half_open": {"seconds": 20000}})
     first = client("bad").low()
     with pytest.raises(Answer) as caught:
         client("bad").low()
