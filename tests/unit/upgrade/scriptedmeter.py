@@ -52,6 +52,7 @@ class Meter:
     block_size: int = 4
     enabled: bool = True
     enable_fault: int = 0
+    obeys: bool = True
     status: int = 0
     size: int = 0
     blocks: dict[int, bytes] = field(default_factory=dict)
@@ -63,6 +64,7 @@ class Meter:
     room: int = 1000
     conformance: frozenset[str] = frozenset({"action-blocks"})
     schedule: list[Any] = field(default_factory=list)
+    keeps_schedule: bool | None = True  # None: it may not be written
     script: str = SCRIPTS
     method: int = 4
     skew: float = 0.0
@@ -74,6 +76,7 @@ class Meter:
     open_faults: list[DeviceError] = field(default_factory=list)
     on: dict[str, list[Callable[[], Exception | None]]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
+    odd: dict[tuple[str, int], Data | int] = field(default_factory=dict)  # other values, or access faults, by object and attribute
 
     @property
     def count(self) -> int:
@@ -113,6 +116,11 @@ class Session:
 
     def get(self, attribute: Attribute, selection: Any = None) -> Data:
         meter = self.meter
+        odd = meter.odd.get((attribute.obis, attribute.index))
+        if isinstance(odd, int):
+            raise AccessFault("get", odd, attribute, "reading")
+        if odd is not None:
+            return odd
         if attribute.obis == IMAGE:
             meter.strike(f"get {attribute.index}")
             return self._image(attribute.index)
@@ -180,12 +188,15 @@ class Session:
         meter = self.meter
         if attribute.obis == SCHEDULER:
             meter.strike("schedule")
-            meter.schedule = list(data.value)
+            if meter.keeps_schedule is None:
+                raise meter.refuse(3, "set", 4)
+            if meter.keeps_schedule:
+                meter.schedule = list(data.value)
             return
         meter.strike(f"enable {data.value}")
         if meter.enable_fault:
             raise meter.refuse(meter.enable_fault, "set", 5)
-        meter.enabled = data.value
+        meter.enabled = data.value if meter.obeys else meter.enabled
 
     def action(self, method: Method, data: Data | None = None, *, seconds: float | None = None) -> None:
         assert data is not None

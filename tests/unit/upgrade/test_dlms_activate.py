@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from scriptedmeter import NEW, OLD, Meter, drop
+from scriptedmeter import CLOCK, IMAGE, NEW, OLD, SCHEDULER, SCRIPTS, Meter, drop
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
@@ -18,7 +19,8 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade import dlms_rules as rules
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.dlms import DlmsSteps, ImageJob
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.observe import Expected, Limits, Observation
-from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.dlms.session import LostError, RefusalError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.dlms import axdr
+from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.dlms.session import Data, LostError, RefusalError
 
 requirement = pytest.mark.requirement
 JOB = ImageJob(1, b"box", (NEW,), None, "", 38, "")
@@ -168,17 +170,13 @@ def test_a_scheduler_that_runs_something_else() -> None:
 
 @requirement("R-204")
 def test_a_schedule_that_does_not_show_or_cannot_be_read_back() -> None:
-    meter = ready()
-    meter.on["schedule"] = [lambda: None]
-    session_set = meter.open
-
-    def forgetful(stage: str, floor: int | None) -> Any:
-        session = session_set(stage, floor)
-        session.set = lambda attribute, data: meter.log.append("schedule")  # type: ignore[method-assign]
-        return session
-
-    meter.open = forgetful  # type: ignore[method-assign]
+    meter = ready(keeps_schedule=False)
     assert pulled(meter, **at(meter, 3600)) == ("refused", "schedule_not_confirmed")
+    meter = ready(keeps_schedule=None)
+    assert pulled(meter, **at(meter, 3600)) == ("refused", "schedule_not_confirmed")
+    meter = ready(odd={(SCHEDULER, 4): 3})
+    assert pulled(meter, **at(meter, 3600)) == ("not_started", "schedule_not_confirmed")
+    assert pulled(Meter(), **at(Meter(), 3600)) == ("not_started", "activation_refused")
     meter = ready()
     meter.on["schedule"] = [drop] * 99
     assert pulled(meter, **at(meter, 3600)) == ("scheduled", "schedule_not_confirmed")  # open: a later run looks
@@ -194,6 +192,11 @@ def test_cancel() -> None:
     pulled(meter, **at(meter, 3600))
     given = steps(meter).cancel()
     assert (given["state"], given["changed"], meter.schedule) == ("cancelled", True, [])
+    pulled(meter, **at(meter, 3600))
+    meter.keeps_schedule = False
+    with pytest.raises(DeviceError) as caught:
+        steps(meter).cancel()
+    assert caught.value.reason == "schedule_not_confirmed" and meter.log[-1] == "close"
 
 
 def test_entries_are_compared_by_the_second() -> None:
@@ -247,6 +250,36 @@ def test_a_refused_login_while_looking_is_not_repeated() -> None:
     meter.open_faults = [DeviceError("association", "dlms_auth_failed", "refused")] * 9
     seen = observed(meter)
     assert (seen.outcome, seen.reason, meter.opens) == ("not_responding", "dlms_auth_failed", 1)
+
+
+OCTETS, PAIR = axdr.octets(b"x"), axdr.structure(axdr.octets(b"x"), axdr.u16(1))
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ((SCHEDULER, 4), axdr.u8(1)),
+        ((SCHEDULER, 2), OCTETS),
+        ((SCHEDULER, 2), PAIR),
+        ((SCRIPTS, 2), PAIR),
+        ((CLOCK, 2), axdr.u8(1)),
+        ((CLOCK, 2), OCTETS),
+    ],
+)
+def test_values_of_another_form_schedule_nothing_and_leave_no_traceback(place: tuple[str, int], value: Data) -> None:
+    meter = ready(odd={place: value})
+    assert pulled(meter, **at(meter, 3600))[0] == "not_started" and "schedule" not in meter.log
+
+
+def test_a_look_without_clock_scheduler_or_status() -> None:
+    meter = ready(odd={(CLOCK, 2): 3, (SCHEDULER, 4): 4})
+    look = steps(meter).look()
+    assert (look["clock"]["skew"], look["schedule"]) == (None, None) and look["clock"]["fault"]
+    json.dumps(look)
+    meter = ready(odd={(IMAGE, 6): 3})
+    assert observed(meter).reason == "upgrade_state_unknown"
+    wanted = at(meter := ready(odd={(CLOCK, 2): 3}), 3600)
+    assert observed(meter, **wanted).outcome == "scheduled"  # nobody can tell that it is gone
 
 
 def test_what_a_look_tells_the_prechecks() -> None:

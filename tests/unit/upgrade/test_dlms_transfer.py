@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scriptedmeter import NEW, Meter, drop
+from scriptedmeter import IMAGE, NEW, Meter, drop
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, InputError, OrphanedError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.reasons import REASONS
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade import dlms_rules as rules
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.dlms import DlmsSteps, ImageJob
+from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.dlms import axdr
 from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.dlms.session import RefusalError
 
 requirement = pytest.mark.requirement
@@ -288,6 +289,61 @@ def test_the_check(path):
     meter = Meter()
     meter.on["verify"] = [lambda: meter.refuse(250, index=3)]
     assert fails(meter, steps(meter, path)) == "image_verification_failed"
+
+
+@requirement("R-227")
+def test_a_check_that_is_cut_off_by_a_power_loss_is_asked_for_again(path):
+    meter = Meter(verify_polls=10**6)
+
+    def cut() -> None:
+        meter.status, meter.verify_polls = 1, 2
+
+    meter.on["get 6"] = [lambda: None] * 5 + [cut]  # type: ignore[list-item]
+    assert steps(meter, path).stage()["status"] == 3 and times(meter, "verify") == 2
+    meter = Meter(verify_polls=1)
+    meter.on["verify"] = [lambda: meter.refuse(2)] * 99
+    assert fails(meter, steps(meter, path)) == "image_verification_late"
+    meter = Meter(verdict=6)
+    assert fails(meter, steps(meter, path)) == "image_incomplete"
+
+
+@requirement("R-227")
+def test_a_meter_that_checks_by_itself_in_the_middle_is_not_sent_more(path):
+    meter = Meter()
+
+    def itself() -> None:
+        meter.status, meter.images = 3, [(38, NEW, "77")]
+
+    meter.on["block 7"] = [itself]  # type: ignore[list-item]
+    assert steps(meter, path).stage()["status"] == 3 and times(meter, "block 8") == 0
+
+
+@requirement("R-225")
+def test_a_meter_whose_words_and_state_differ(path):
+    meter = Meter(enabled=False, obeys=False)
+    assert fails(meter, steps(meter, path)) == "image_transfer_disabled" and times(meter, "initiate") == 0
+    meter = Meter(odd={(IMAGE, 4): axdr.u32(3)})
+    assert fails(meter, steps(meter, path)) == "image_transfer_refused"
+    for index, value in ((2, axdr.octets(b"")), (4, axdr.null()), (6, axdr.boolean(True)), (3, axdr.u8(1)), (7, axdr.u8(1))):
+        meter = Meter(odd={(IMAGE, index): value})
+        meter.on["swallow 5"] = [lambda: True]  # type: ignore[list-item]
+        assert fails(meter, steps(meter, path)) == "dlms_protocol_error"
+    meter = Meter(odd={(IMAGE, 6): 3})
+    assert fails(meter, steps(meter, path)) == "dlms_access_denied"
+    meter = Meter(enabled=False, verdict=4)
+    meter.on["enable False"] = [drop]
+    assert fails(meter, steps(meter, path)) == "image_verification_failed" and meter.enabled  # it could not be put back
+
+
+@requirement("X-08")
+def test_a_transfer_that_is_forgotten_between_two_calls_is_not_begun_again_by_itself(path):
+    meter = Meter()
+    first = steps(meter, path).stage(None, 10.0)
+    assert not first["done"] and first["state"]["initiated"]
+    meter.status = 0
+    with pytest.raises(DeviceError) as caught:
+        steps(meter, path).stage(ROW, 10.0, first["state"])
+    assert caught.value.reason == "image_incomplete" and times(meter, "initiate") == 1
 
 
 @requirement("R-227")

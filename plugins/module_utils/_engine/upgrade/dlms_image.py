@@ -44,13 +44,6 @@ class ImageObject:
     def _number(self, index: int, what: str) -> int:
         return _integer(self._get(index), what)
 
-    def block_size(self) -> int:
-        """Octets of one block; a property of the meter. Raises DeviceError for 0."""
-        size = self._number(2, "block size")
-        if size < 1:
-            raise Unclear("block size")
-        return size
-
     def bitmap(self) -> tuple[bool, ...] | None:
         """One bit for each block, or None where this meter does not show it."""
         try:

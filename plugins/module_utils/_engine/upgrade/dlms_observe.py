@@ -71,7 +71,7 @@ def _silent(state: Observation, sight: Sight, limits: Limits, ahead: float) -> N
     if state.silent_since is None:
         state.silent_since = state.elapsed
         state.silence_seen = True
-        state.note("restarting", "the meter is silent")
+        state.note("restarting", sight.text or "another meter answers")
     _clear(state)
     quiet = state.elapsed - state.silent_since
     if quiet > limits.card_reset and not state.late:
