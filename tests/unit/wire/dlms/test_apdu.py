@@ -75,7 +75,7 @@ def test_malformed_set_answers(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "c70141", "c7014100", "c70141000000", "c70141000102", "c701410001", "c7024101000000010100", "c7034100", "c7044100"]
+    "text", ["", "c70141", "c7014100", "c70141000000", "c70141000102", "c701410001", "c70241010000000101", "c7034100", "c7044100"]
 )
 def test_malformed_action_answers(text):
     with pytest.raises(MalformedError):

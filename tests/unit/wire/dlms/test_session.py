@@ -569,6 +569,39 @@ def test_long_requests_go_in_blocks(meter, set_service, size):
     assert min(len(raw) for raw in meter.wire[3:-2]) >= 126  # full blocks
 
 
+def returned(last: bool, number: int, raw: bytes):
+    """One block of what a method returns."""
+    return lambda request: b"\xc7\x02" + request[2:3] + bytes((last,)) + number.to_bytes(4, "big") + bytes((len(raw),)) + raw
+
+
+def test_a_long_return_value_comes_in_blocks(meter):
+    """Asked for block by block; put together it is the result, then the value."""
+    value = axdr.octets(bytes(range(100)))
+    whole = b"\x00\x01\x00" + axdr.encode(value)
+    meter.answers = [returned(False, 1, whole[:60]), returned(True, 2, whole[60:])]
+    with session(meter) as made:
+        assert made.action(Method(9, "0-0:10.0.107.255", 1)) == value
+    assert meter.requests[2].hex() == "c3024100000001"
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        ([returned(False, 1, b"\x00"), acted(4)], AccessFault),
+        ([returned(True, 1, b"\x03\x00")], AccessFault),
+        ([returned(False, 1, b"\x00"), acted(0)], DeviceError),
+        ([returned(False, 2, b"\x00")], DeviceError),
+        ([returned(False, 1, b"")], DeviceError),
+        ([returned(True, 1, b"\x00\x01")], DeviceError),
+    ],
+)
+def test_a_long_return_value_that_ends_badly(meter, answers, error):
+    meter.answers = answers
+    with session(meter) as made, pytest.raises(error) as caught:
+        made.action(Method(9, "0-0:10.0.107.255", 1))
+    assert error is AccessFault or caught.value.reason == "dlms_protocol_error"
+
+
 def test_a_long_request_may_be_refused(meter):
     meter.pdu = 128
     meter.answers = [_gather([], False, refuse=250)] * 10

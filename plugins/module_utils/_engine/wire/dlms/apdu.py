@@ -165,6 +165,11 @@ def action(invoke: int, what: Method, raw: bytes | None) -> bytes:
     return b"".join((_head(ACTION, 1, invoke), _descriptor(what), b"\x01", raw))
 
 
+def action_next(invoke: int, number: int) -> bytes:
+    """Ask for what follows block ``number`` of what a method returns."""
+    return _head(ACTION, 2, invoke) + number.to_bytes(4, "big")
+
+
 def action_block(invoke: int, what: Method | None, last: bool, number: int, raw: bytes) -> bytes:
     """One block of a long ACTION; the first names the method."""
     if what is None:
@@ -321,7 +326,7 @@ def parse_set(apdu: bytes, invoke: int) -> Done | Acknowledged:
 _PLAIN_SUCCESS = Done(0)
 
 
-def parse_action(apdu: bytes, invoke: int) -> Done | Acknowledged:
+def parse_action(apdu: bytes, invoke: int) -> Done | Acknowledged | Block:
     if apdu == bytes((ACTION_ANSWER, 1, CONFIRMED | invoke, 0, 0)):  # what every block of an image gets
         return _PLAIN_SUCCESS
     reader, kind = _opened(apdu, ACTION_ANSWER, invoke)
@@ -329,8 +334,18 @@ def parse_action(apdu: bytes, invoke: int) -> Done | Acknowledged:
         acknowledged = Acknowledged(reader.uint(4))
         reader.end()
         return acknowledged
-    if kind != 1:  # long return values: no method that is used here has one
+    if kind == 2:
+        block = Block(reader.flag(), reader.uint(4), reader.counted())
+        reader.end()
+        return block
+    if kind != 1:
         raise MalformedError("it is another kind of answer than was asked for")
+    return parse_returned(reader.rest())
+
+
+def parse_returned(raw: bytes) -> Done:
+    """Result and return value of a method, as they stand in one answer or in its blocks put together."""
+    reader = Reader(raw)
     result = reader.u8()
     data: Data | None = None
     if reader.flag():

@@ -148,7 +148,7 @@ class Association:
         proof = axdr.octets(protection.proof(theirs, self._counters.take()))
         request = apdu.action(1, _REPLY_TO_HLS, axdr.encode(proof))
         done = apdu.parse_action(self.ask(wire, request), 1)
-        if isinstance(done, apdu.Acknowledged):
+        if not isinstance(done, apdu.Done):
             raise MalformedError("it asks for more than there is")
         if done.result != 0:
             raise DeviceError("association", "dlms_auth_failed", "the meter refuses our proof of the keys")

@@ -181,7 +181,13 @@ class Session:
             for item, what in zip(answer, wanted, strict=True)
         ]
 
-    def _blocks(self, first: apdu.Block, invoke: int) -> bytes | int:
+    def _blocks(
+        self,
+        first: apdu.Block,
+        invoke: int,
+        following: Callable[[int, int], bytes] = apdu.get_next,
+        parse: Callable[[bytes, int], object] = apdu.parse_get,
+    ) -> bytes | int:
         """A long answer put together; a number is a refusal on the way."""
         parts: list[bytes] = []
         size, block = 0, first
@@ -196,7 +202,7 @@ class Session:
                 return b"".join(parts)
             if not block.raw:
                 raise MalformedError("it has an empty block")
-            answer = apdu.parse_get(self._ask(apdu.get_next(invoke, block.number)), invoke)
+            answer = parse(self._ask(following(invoke, block.number)), invoke)
             if isinstance(answer, int):
                 return answer
             if not isinstance(answer, apdu.Block):
@@ -210,7 +216,7 @@ class Session:
             invoke = self._next_invoke()
             request = apdu.set_normal(invoke, attribute, raw)
             if self._association.size(len(request)) <= self.pdu:
-                answer = apdu.parse_set(self._ask(request), invoke)
+                answer: apdu.Done | apdu.Acknowledged | apdu.Block = apdu.parse_set(self._ask(request), invoke)
             else:
                 self._require_blocks("set-blocks", "this value")
                 answer = self._send_blocks(apdu.set_block, apdu.parse_set, invoke, attribute, raw)
@@ -230,10 +236,13 @@ class Session:
         else:
             self._require_blocks("action-blocks", "this parameter")
             answer = self._send_blocks(apdu.action_block, apdu.parse_action, invoke, method, raw, seconds)
+        if isinstance(answer, apdu.Block):
+            whole = self._blocks(answer, invoke, apdu.action_next, _returned)
+            answer = apdu.Done(whole) if isinstance(whole, int) else apdu.parse_returned(whole)
         return self._finished("action", answer, method).data
 
-    def _finished(self, kind: str, answer: apdu.Done | apdu.Acknowledged, what: Attribute | Method) -> apdu.Done:
-        if isinstance(answer, apdu.Acknowledged):
+    def _finished(self, kind: str, answer: apdu.Done | apdu.Acknowledged | apdu.Block, what: Attribute | Method) -> apdu.Done:
+        if not isinstance(answer, apdu.Done):
             raise MalformedError("it asks for more than there is")
         if answer.result != 0:
             raise AccessFault(kind, answer.result, what, self.stage)
@@ -251,12 +260,12 @@ class Session:
     def _send_blocks(
         self,
         build: Callable[..., bytes],
-        parse: Callable[[bytes, int], apdu.Done | apdu.Acknowledged],
+        parse: Callable[[bytes, int], apdu.Done | apdu.Acknowledged | apdu.Block],
         invoke: int,
         what: Attribute | Method,
         raw: bytes,
         seconds: float | None = None,
-    ) -> apdu.Done:
+    ) -> apdu.Done | apdu.Block:
         """A request that does not fit, block by block; each is asked for by the meter's answer to the one before."""
         at, number = 0, 1
         while True:
@@ -268,8 +277,8 @@ class Session:
             at += len(piece)
             last = at >= len(raw)
             answer = parse(self._ask(build(invoke, what if number == 1 else None, last, number, piece), seconds), invoke)
-            if isinstance(answer, apdu.Done):
-                if not last and answer.result == 0:
+            if isinstance(answer, (apdu.Done, apdu.Block)):
+                if not last and (isinstance(answer, apdu.Block) or answer.result == 0):
                     raise MalformedError("it ends before the last block")
                 return answer
             if last or answer.number != number:
@@ -330,6 +339,12 @@ class Session:
                         wire.receive(min(self.target.timeouts.read, constants.DLMS_RELEASE_WAIT.number))
         finally:
             wire.close()
+
+
+def _returned(raw: bytes, invoke: int) -> object:
+    """What follows in the blocks of a return value: the next block, or the number of a refusal."""
+    answer = apdu.parse_action(raw, invoke)
+    return answer.result if isinstance(answer, apdu.Done) and answer.result else answer
 
 
 class _Faults:
