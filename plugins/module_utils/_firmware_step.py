@@ -98,7 +98,8 @@ def _steps(payload: dict[str, Any]) -> Any:
     if payload["method"] == "tool":
         return ToolSteps(*common)
     if payload["method"] == "dlms":
-        return DlmsSteps(target, _image(payload["image"], files), Silence(), _counters(payload.get("counters")), floor=0)
+        counters, search = _counters(payload.get("counters")), payload["search"]
+        return DlmsSteps(target, _image(payload["image"], files), Silence(), counters, floor=0, networks=search)
     return MeterSteps(*common)
 
 

@@ -69,16 +69,19 @@ class RecordedSteps:
         tries_keys: bool,
         keeps: bool,
         hooks: Hooks,
+        answered: bool = False,
         remote: bool = False,
         fill_gaps: bool = False,
     ) -> None:
         self.target, self.job = target, job
         self._make, self._open_ledger, self._campaign = make, ledger, campaign
         self._tries_keys, self._keeps, self._remote, self._fill_gaps = tries_keys, keeps, remote, fill_gaps
+        self._answered = answered
         self._hooks, self._slice = hooks, float(constants.OBSERVE_SLICE.number) if remote else _WHOLE
         self._ledger: DlmsLedger | None = None
         self._inner: Any = None
         self._fault: DeviceError | None = None
+        self._refused: DeviceError | None = None
         self._serial: str | None = None
         self.anonymous = False  # no key was tried, so only the public client's view is known
 
@@ -97,7 +100,14 @@ class RecordedSteps:
             if not self._proven(seen.serial):
                 self.anonymous = True
                 return seen
-        reading: Reading = self._steps().identify()
+        if self._refused is not None:
+            raise self._refused
+        try:
+            reading: Reading = self._steps().identify()
+        except DeviceError as error:
+            if error.stage == "association":  # a refused login is not tried again by this task
+                self._refused = error
+            raise
         self._serial = reading.serial
         if self._keeps and reading.serial:
             note_proven(self.ledger, {"serial": reading.serial}, self.target.dlms)
@@ -214,6 +224,9 @@ class RecordedSteps:
     # -- the rest -----------------------------------------------------------------------------------------------------
 
     def services(self) -> dict[str, str]:
+        """The port is open where the meter has just told who it is; otherwise a TCP connect tells."""
+        if self._answered:
+            return {"dlms": "open"}
         return dict(self._make(public_target(self.target)).services() if self.anonymous else self._steps().services())
 
     def lock(self) -> str:
@@ -226,8 +239,8 @@ class RecordedSteps:
         return {"state": "ok", "reason": "", "text": "the meter has associated with this client", "role": None, "free_space": None}
 
     def find(self, serial: str) -> str | None:
-        """Not offered for this family; the inventory of the fleet tells where its meters are."""
-        return None
+        found = self._steps().find(serial)
+        return str(found) if found else None
 
     def close(self) -> None:
         if self._inner is not None:

@@ -71,6 +71,7 @@ class FirmwareTask:
         self.resumed: HopResult | None = None
         self.wrote = False  # by ending what an earlier run left, before anything of this run's own
         self._begun = 0
+        self._just_read: Reading | None = None
         #: Gives the computer of the maker's tool by its inventory name; set by the action, which has the inventory.
         self.tool_host: Callable[[str], Any] | None = None
 
@@ -167,7 +168,7 @@ class FirmwareTask:
     def _read(self) -> dict[str, Any] | None:
         """Who answers now; a result when nobody does, or a stranger at the address of a lost or planned meter."""
         try:
-            self.reading = self.steps.identify()
+            self.reading = self._just_read or self.steps.identify()
         except DeviceError as error:
             return self.result("blocked", error.reason, str(error), device_text=error.device_text)
         last = self.records.last_attempt_of_host(self.host)
@@ -210,7 +211,7 @@ class FirmwareTask:
         self.attempts = judging.budget(self)
         again = ended.outcome == "failed_retryable" and (self.rules.retries > 0 or self.rules.retry)
         if again or not ended.outcome:
-            self.wrote = ended.changed
+            self.wrote, self._just_read = ended.changed, None
             self.resumed, self.reading, self.hop, self.path, self.method = ended, None, None, None, None
             return None
         return self._hop_result(ended)
@@ -221,9 +222,12 @@ class FirmwareTask:
         if attempt is not None and attempt.open:
             return attempt
         try:
-            serial = self.steps.identify().serial
+            reading = self.steps.identify()
         except DeviceError:
             return None  # the same reading right after this says it
+        serial = reading.serial
+        if self.opaque:  # an association costs more than a few registers
+            self._just_read = reading
         return self.records.open_attempt(serial) if serial else None
 
     # -- planning -----------------------------------------------------------------------------------------------------
@@ -235,7 +239,9 @@ class FirmwareTask:
         except InputError:
             return self.result("blocked", "model_unknown", f"the meter says that it is a {reading.model!r}, which no document here covers")
         if reading.version is None and getattr(self.steps, "anonymous", False):
-            text = "its firmware is not known: the keys have not worked before, and check mode tries none that has not; check_login: true does"
+            text = (
+                "its firmware is not known: the keys have not worked before, and check mode tries none that has not; check_login: true does"
+            )
             self.warnings.append(text)
             return self.result("planned", "", f"would look at the meter with its keys and go to {self.rules.version}; {text}", changed=True)
         if reading.version is None:

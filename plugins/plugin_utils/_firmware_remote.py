@@ -152,16 +152,18 @@ class RemoteImageSteps(RemoteSteps):
 
     #: (target, told by the meter, how many) -> {first, count}; set by the method, which has the ledger.
     counters: Callable[[Target, int, int], dict[str, int]]
-    _told: int | None = None
+    #: What the meter told of its counter, shared by all steps of a task: it is asked once.
+    knows: dict[str, int]
     _there: list[SendFile] | None = None
 
     def _run(self, step: str, files: list[SendFile] | None = None, **arguments: Any) -> Any:
         if not needs_counters(self._target.dlms):
             return super()._run(step, files, **arguments)
-        if self._told is None:
-            self._told = int(super()._run("told", []))
+        if "told" not in self.knows:
+            self.knows["told"] = int(super()._run("told", []))
         given = arguments.pop("counters", constants.DLMS_STEP_COUNTERS.number)
-        block, self._told = self.counters(self._target, self._told, given), -1  # from here on our own counters lead
+        block = self.counters(self._target, self.knows["told"], given)
+        self.knows["told"] = -1  # from here on our own counters lead
         self._options = {**self._options, "counters": block}
         return super()._run(step, files, **arguments)
 

@@ -51,7 +51,12 @@ class DlmsMethod(Method):
 
     name: ClassVar[str] = "dlms"
     settles: ClassVar[bool] = False  # no document asks for a minute between meters of this family
+    _told: dict[str, int]
     _waits = EMPTY  # what the second slot holds, once it was looked at
+
+    def __init__(self, task: Any) -> None:
+        super().__init__(task)
+        self._told = {}
 
     @property
     def component(self) -> int:
@@ -99,9 +104,11 @@ class DlmsMethod(Method):
 
         def make(target: Target) -> Any:
             if task.remote is None:
-                return DlmsSteps(target, job, task.hooks, ledger(), accept_reset=self._resets())
+                search = task.rules.search
+                return DlmsSteps(target, job, task.hooks, ledger(), networks=search, accept_reset=self._resets())
             plain = {**asdict(job), "identifier": job.identifier.hex()}
-            remote = task.remote(self.name, target, None, files, {"image": plain, "search": []})
+            remote = task.remote(self.name, target, None, files, {"image": plain, "search": list(task.rules.search)})
+            remote.knows = self._told
             remote.counters = lambda where, told, count: reserve_block(ledger(), where, told, count, self._resets())
             return remote
 
@@ -118,6 +125,7 @@ class DlmsMethod(Method):
             tries_keys=not task.check_mode or bool(task.params["check_login"]),
             keeps=not task.check_mode,
             hooks=task.hooks,
+            answered=task.reading is not None,
             remote=task.remote is not None,
             fill_gaps=bool(task.params.get("fill_gaps")),
         )

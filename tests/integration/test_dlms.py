@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
-"""Image transfers to simulated MCS301 with real plays: drops, lost blocks, schedules, refusals, a jump host, a mixed campaign."""
+"""Image transfers to simulated MCS301: every end, schedules, kills at each state, and by real plays a jump host and a mixed campaign."""
 
 from __future__ import annotations
 
@@ -12,56 +12,37 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from firmwarekit import FIRMWARE, PASSWORD, Played, play
+from dlmskit import (
+    ACTS,
+    METROLOGY,
+    NEW,
+    OLD,
+    PARTS,
+    acts,
+    image_file,
+    image_name,
+    killed,
+    mcs,
+    records_of,
+    upgrade,
+    upgrade_all,
+    write,
+)
+from firmwarekit import FIRMWARE, PASSWORD, play
 from test_jump_host import jump_inventory
 from test_rollout import Site, old
 
-from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
 from metersim import packages
 from metersim.testing import Fleet
 
-OLD, NEW, METROLOGY = "020500010007", "020500020001", "010200040001"
-PARTS = {0: "010200030001", 1: OLD, 2: "030100000004"}
-LLS = f"{PASSWORD}-lls"
-#: Less to watch than with a real meter, which takes minutes; meter seconds.
-BRISK = {"verify_time": 3, "silence": 15, "self_test": 5}
-ACTS = ("initiate", "verify", "schedule", "activate", "violation", "simulator_error")
 
-
-def mcs(name: str, **more: Any) -> dict[str, Any]:
-    """An MCS301 with a planted password."""
-    dlms = {"keys": {"lls": LLS}, **BRISK, **more.pop("dlms", {})}
-    return {"name": name, "model": "MCS301", "firmware": PARTS, "dlms": dlms, **more}
-
-
-def write(folder: Path, size: int, version: str = NEW, *, corrupt: str | None = None, **dlms: Any) -> str:
-    """A folder of its own with one image; what of it the meter's public key must fit is the simulator's fiction."""
-    packages.write(
-        folder, [("MCS301", version)], size, corrupt, ("dlms",), dlms={"component": 1, "build": "", "stated": "detached", **dlms}
-    )
-    return str(folder)
-
-
-def acts(fleet: Fleet, name: str) -> list[str]:
-    """What the meter was made to do; reading it is a matter of pace."""
-    return [event["kind"] for event in fleet.meter(name).events() if event["kind"] in ACTS]
-
-
-def task(records: Path, **more: Any) -> dict[str, Any]:
-    """A task whose image and options come from the meter's own variables."""
-    options: dict[str, Any] = {"version": NEW, "records": str(records), "concurrency": 10, "on_failure": "record", **more}
-    return {FIRMWARE: {name: value for name, value in options.items() if value is not None}}
+def in_hours(hours: float) -> str:
+    return (datetime.now(UTC) + timedelta(hours=hours)).isoformat(timespec="seconds")
 
 
 def secrets(fleet: Fleet) -> set[str]:
     """All keys of the fleet, as a log would hold them."""
-    hosts = fleet.hosts().values()
-    return {str(value) for host in hosts for value in host.get("metering_dlms_keys", {}).values()}
-
-
-def ends(played: Played, number: int) -> dict[str, tuple[str, str]]:
-    return {name: (result["outcome"], result["reason"]) for name, result in played.results[number].items()}
+    return {str(value) for host in fleet.hosts().values() for value in host.get("metering_dlms_keys", {}).values()}
 
 
 @pytest.fixture
@@ -72,16 +53,12 @@ def ledger(artifacts: Path) -> Iterator[Path]:
     path.unlink(missing_ok=True)
 
 
-def records_of(path: Path) -> Records:
-    return open_records(str(path), "tester", read_only=True)
-
-
 @pytest.mark.requirement(
     "R-214", "R-216", "R-217", "R-218", "R-219", "R-220", "R-221", "R-222", "R-223", "R-224", "R-225", "R-226", "R-227", "R-228",
     "X-04", "X-05", "X-07", "X-08", "F-02", "F-04", "F-05", "F-09", "F-34", "F-35", "invariant-c", "invariant-e", "invariant-g",
 )  # fmt: skip
-def test_every_end_of_an_image_transfer(tmp_path: Path, ledger: Path, artifacts: Path) -> None:
-    """Check mode first, with keys that have never worked; then twice the same play."""
+def test_every_end_of_an_image_transfer(tmp_path: Path, ledger: Path) -> None:
+    """Check mode first, with keys that have never worked; then twice the same."""
     good = write(tmp_path / "good", 24_000)
     folders = {
         "unsigned": write(tmp_path / "unsigned", 24_000, stated="none"),
@@ -128,126 +105,160 @@ def test_every_end_of_an_image_transfer(tmp_path: Path, ledger: Path, artifacts:
         own = dict(given.get(name, {}))
         own["vars"] = {"metering_artifacts": folders.get(name, good), "metering_version": NEW, **own.get("vars", {})}
         meters.append(mcs(name, **own))
-    ask = {FIRMWARE: {"records": str(ledger), "concurrency": 10, "on_failure": "record", "campaign": "ends"}}
+    good_ones = [name for name, (outcome, dummy) in wanted.items() if outcome == "verified"]
     with Fleet({"name": "ends", "clock_factor": 100, "meters": meters}, tmp_path) as fleet:
         fleet.meter("preloaded").action("preload", path=str(image_file(good)), identifier=image_name(good), every=7)
         before = fleet.events()[-1]["seq"]
-        checked = play(artifacts, fleet.inventory, [ask], "--check", "--diff")
+        checked = upgrade_all(fleet, names, ledger, check=True)
         seen = fleet.events(after=before)
-        assert not [event for event in seen if event["kind"] in (*ACTS, "set", "block") or event.get("mechanism")], (
-            "check mode tried a key that had never worked, or wrote"
-        )
-        played = play(artifacts, fleet.inventory, [ask, {**ask, "when": "task_0.outcome == 'verified'"}])
+        played = upgrade_all(fleet, names, ledger, campaign="ends")
+        again = upgrade_all(fleet, good_ones, ledger, campaign="ends")
         did = {name: acts(fleet, name) for name in names}
         state = {item["name"]: item for item in fleet.meters()}
-        serials = {name: str(item["serial"]) for name, item in state.items()}
+        events = {name: fleet.meter(name).events() for name in names}
         keys = secrets(fleet)
-        last = {name: fleet.meter(name).events() for name in names}
 
-    assert ends(played, 0) == wanted, {name: played.result(name, 0)["msg"] for name in names if ends(played, 0)[name] != wanted[name]}
+    assert not [event for event in seen if event["kind"] in (*ACTS, "set", "block") or event.get("mechanism")], (
+        "check mode tried a key that had never worked, or wrote"
+    )
+    assert {name: result["msg"] for name, result in checked.items() if name not in offline and result["outcome"] != "planned"} == {}
+    ends = {name: (result["outcome"], result["reason"]) for name, result in played.items()}
+    assert ends == wanted, {name: played[name]["msg"] for name in names if ends[name] != wanted[name]}
     for name in offline:
-        assert not [event for event in last[name] if event["kind"] in ("connect", "aarq")], name
-        assert ends(checked, 0)[name] == wanted[name]
-    assert {end for name, (end, dummy) in ends(checked, 0).items() if name not in offline} == {"planned"}
-    assert not [event for name in names for event in last[name] if event["kind"] in ("violation", "simulator_error")]
-    for name, (outcome, dummy) in wanted.items():
-        result = played.result(name, 0)
-        part, target = ("0", METROLOGY) if name == "metrology" else ("1", NEW)
-        runs = state[name]["components"][part]["identifier"]
-        assert (runs == target) == (outcome == "verified"), name
-        if outcome == "verified":
-            assert result["changed"] and result["firmware_state"] == "confirmed" and result["after"]["serial"] == serials[name]
-            assert (played.result(name, 1)["outcome"], played.result(name, 1)["changed"]) == ("current", False)
-            assert did[name].count("initiate") == (3 if name == "busy" else 1), did[name]
-            assert did[name].count("activate") == (2 if name == "power" else 1), did[name]
-        elif outcome == "blocked":
-            assert did[name] == [], name
-    assert set(played.result("unasked", 0)["needed_accept"]) == {"legally_relevant", "unverified_image"}, "all at once"
+        assert not [event for event in events[name] if event["kind"] in ("connect", "aarq")], name
+        assert (checked[name]["outcome"], checked[name]["reason"]) == wanted[name]
+    assert not {"violation", "simulator_error"} & {act for name in names for act in did[name]}
     ledger_now = records_of(ledger)
-    for name in names:
-        attempts = ledger_now.attempt_history(serials[name])
-        assert len(attempts) == did[name].count("activate"), (name, attempts)
-        assert not any(item.open for item in attempts) and ledger_now.dlms.transfer(serials[name]) is None
-    assert played.result("cut", 0)["transfer"]["rounds"] > 1
-    assert played.result("preloaded", 0)["transfer"]["resumed_at"] == 6 and did["preloaded"].count("initiate") == 1
-    assert len([event for event in last["preloaded"] if event["kind"] == "block"]) == 3, "only the gaps were sent"
+    for name, (outcome, dummy) in wanted.items():
+        part, target = ("0", METROLOGY) if name == "metrology" else ("1", NEW)
+        assert (state[name]["components"][part]["identifier"] == target) == (outcome == "verified"), name
+        attempts = ledger_now.attempt_history(str(state[name]["serial"]))
+        assert len(attempts) == did[name].count("activate") and not any(item.open for item in attempts), (name, attempts)
+        assert ledger_now.dlms.transfer(str(state[name]["serial"])) is None
+        assert outcome != "blocked" or did[name] == [], name
+    for name in good_ones:
+        assert played[name]["changed"] and played[name]["firmware_state"] == "confirmed"
+        assert (again[name]["outcome"], again[name]["changed"]) == ("current", False)
+        assert did[name].count("initiate") == (3 if name == "busy" else 1), did[name]
+        assert did[name].count("activate") == (2 if name == "power" else 1), did[name]
+    assert set(played["unasked"]["needed_accept"]) == {"legally_relevant", "unverified_image"}, "all at once"
+    assert played["cut"]["transfer"]["rounds"] > 1
+    assert played["preloaded"]["transfer"]["resumed_at"] == 6
+    assert len([event for event in events["preloaded"] if event["kind"] == "block"]) == 3, "only the gaps were sent"
     assert not state["disabled"]["image"]["enabled"], "put back at the end"
-    assert sum(event["kind"] == "auth_failed" for event in last["wrong-keys"]) == 2, "once for each task that reads it"
-    outputs = (checked.output + played.output).lower()
-    assert not [key for key in keys if key.lower() in outputs], "a key was printed"
+    assert sum(event["kind"] == "auth_failed" for event in events["wrong-keys"]) == 1, "a refused login is not tried again"
     assert ledger_now.verify_chain("ends").ok and ledger_now.slots_in_use("dlms") == 0
     text = ledger.read_bytes()
     assert not [key for key in keys if key.encode() in text or (len(key) == 32 and bytes.fromhex(key) in text)], "a key is in the ledger"
 
 
-def package_of(folder: str) -> dict[str, Any]:
-    """The one package of a folder, as its manifest says it."""
-    (package,) = yaml.safe_load((Path(folder) / "firmware.yml").read_text(encoding="utf-8"))["packages"]
-    return dict(package)
-
-
-def image_name(folder: str) -> str:
-    """The identifier of the image container, in hexadecimal digits."""
-    stated = str(package_of(folder)["image_identifier"])
-    return stated.removeprefix("hex:") if stated.startswith("hex:") else stated.encode().hex()
-
-
-def image_file(folder: str) -> Path:
-    (item,) = (item for item in package_of(folder)["files"] if item["role"] == "image")
-    return Path(folder) / item.get("path", ".") / item["name"]
-
-
-@pytest.mark.requirement("R-204", "R-205", "R-221", "R-222", "R-226", "R-228", "X-05", "X-08", "F-04", "F-25", "invariant-c", "invariant-g")
-def test_a_large_image_with_drops_scheduled_activated_and_proven(tmp_path: Path, ledger: Path, artifacts: Path) -> None:
-    """512 KiB, two drops, lost blocks; staged first, then scheduled, called off, scheduled again, and proven after its time."""
-    folder, window = write(tmp_path / "firmware", 512 * 1024), datetime.now(UTC) + timedelta(hours=3)
-    at = window.isoformat(timespec="seconds")
-    fault = {"F-04": {"after": 100, "times": 2}, "lose_blocks": {"every": 50}}
-    meters = [mcs("big", faults=fault), mcs("skewed", faults={"F-25": {"offset": 3600}})]
-    scheduled = {"activate": "at", "activate_at": at}
+@pytest.mark.requirement("R-204", "R-205", "R-221", "R-222", "R-228", "X-05", "F-25", "invariant-c", "invariant-g")
+def test_staged_scheduled_called_off_and_on_demand(tmp_path: Path, ledger: Path) -> None:
+    folder, at, later = write(tmp_path / "firmware", 24_000), in_hours(3), in_hours(5)
+    meters = [mcs("q1"), mcs("q2"), mcs("skewed", faults={"F-25": {"offset": 3600}})]
+    found: list[tuple[str, str, bool]] = []
     with Fleet({"name": "window", "clock_factor": 100, "meters": meters}, tmp_path) as fleet:
-        tasks = [
-            task(ledger, artifacts=folder, activate="never"),
-            task(ledger, artifacts=folder, **scheduled),
-            task(ledger, artifacts=folder, **scheduled),
-            {**task(ledger, artifacts=folder, **scheduled), "check_mode": True},
-            task(ledger, artifacts=folder, activate="never"),
-            task(ledger, artifacts=folder, **scheduled),
-        ]
-        first = play(artifacts, fleet.inventory, tasks)
-        assert acts(fleet, "skewed") == ["initiate", "verify"], "the meter's clock is compared before anything is scheduled"
+        hosts = fleet.hosts()
+
+        def step(name: str = "q1", **options: Any) -> None:
+            result = upgrade(hosts, name, ledger, artifacts=folder, **options)
+            found.append((result["outcome"], result["reason"], result["changed"]))
+
+        step(activate="never")
+        step(activate="never")
+        step(activate="never", check=True)
+        step(activate="at", activate_at=at)
+        step(activate="at", activate_at=at)
+        step(activate="at", activate_at=at, check=True)
+        step(activate="at", activate_at=later)
+        step(activate="never")
         assert "trigger_accepted" not in [event["kind"] for event in fleet.events()]
-        serial = str(fleet.meter("big").state()["serial"])
+        step("q2", activate="at", activate_at=at)
         assert records_of(ledger).slots_in_use("dlms") == 0, "a meter that waits for its time keeps nobody waiting"
+        step("q2")
+        step("skewed", activate="at", activate_at=at)
+        step("skewed", activate="at", activate_at=in_hours(-1))
+        kinds = {name: acts(fleet, name) for name in hosts}
+        serial = str(fleet.meter("q1").state()["serial"])
+    staged, scheduled = ("staged", "", True), ("scheduled", "", True)
+    assert found == [
+        *(staged, ("staged", "", False), ("staged", "", False)),
+        *(scheduled, ("scheduled", "", False), ("scheduled", "", False)),
+        *(scheduled, staged, scheduled, ("verified", "", True)),
+        *(("blocked", "meter_clock_wrong", False), ("blocked", "activation_time_refused", False)),
+    ]
+    assert kinds == {
+        "q1": ["initiate", "verify", *["schedule"] * 4],
+        "q2": ["initiate", "verify", "schedule", "schedule", "activate"],
+        "skewed": [],
+    }
+    assert {item.outcome for item in records_of(ledger).attempt_history(serial)} == {"not_started"}
+
+
+#: Where a run is killed, and what the meter must have seen at the end.
+STATES = ("staging", "initiating", "initiated", "transferring", "checking", "staged", "attempt_recorded", "triggered", "restarting",
+          "activated_unconfirmed")  # fmt: skip
+
+
+@pytest.mark.requirement("R-222", "R-224", "R-226", "X-08", "F-23", "invariant-c", "invariant-d")
+def test_kill_9_at_each_state_and_the_rerun_goes_on(tmp_path: Path, ledger: Path) -> None:
+    """The image is initiated once and activated once, whatever the state in which nobody could clean up."""
+    folder = write(tmp_path / "firmware", 24_000)
+    meters = [mcs(state.replace("_", "-")) for state in STATES]
+    with Fleet({"name": "kills", "clock_factor": 100, "meters": meters}, tmp_path) as fleet:
+        hosts = fleet.hosts()
+        for state, meter in zip(STATES, meters, strict=True):
+
+            def die(phase: str, percent: int | None, state: str = state) -> bool:
+                return phase == state and (state != "transferring" or (percent or 0) >= 40)
+
+            assert killed(hosts, meter["name"], ledger, die, artifacts=folder) == -9, state
+        ended = upgrade_all(fleet, [meter["name"] for meter in meters], ledger, artifacts=folder)
+        kinds = {name: acts(fleet, name) for name in hosts}
+        serials = {item["name"]: str(item["serial"]) for item in fleet.meters()}
+    outcomes = {name: result["outcome"] for name, result in ended.items()}
+    assert set(outcomes.values()) <= {"verified", "verified_late"}, {name: result["msg"] for name, result in ended.items()}
+    for name, seen in kinds.items():
+        assert seen.count("initiate") == 1 and seen.count("activate") == 1 and "violation" not in seen, (name, seen)
+        history = [item for item in records_of(ledger).attempt_history(serials[name]) if item.state != "not_started"]
+        assert len(history) == 1 and history[0].outcome in ("verified", "verified_late"), (name, history)
+    assert ended["transferring"]["transfer"]["resumed_at"] > 0
+
+
+def task(records: Path, **more: Any) -> dict[str, Any]:
+    """A task for a real play."""
+    return {FIRMWARE: {"version": NEW, "records": str(records), "concurrency": 10, "on_failure": "record", **more}}
+
+
+@pytest.mark.requirement("R-204", "R-221", "R-222", "R-226", "R-228", "X-08", "F-04", "invariant-e", "invariant-g")
+def test_a_large_image_with_drops_scheduled_activated_and_proven(tmp_path: Path, ledger: Path, artifacts: Path) -> None:
+    """512 KiB over HLS with two drops and lost blocks, by plays as a person runs them."""
+    folder, at = write(tmp_path / "firmware", 512 * 1024), in_hours(3)
+    meters = [mcs("big", faults={"F-04": {"after": 100, "times": 2}, "lose_blocks": {"every": 50}})]
+    with Fleet({"name": "large", "clock_factor": 100, "meters": meters}, tmp_path) as fleet:
+        scheduled = task(ledger, artifacts=folder, activate="at", activate_at=at)
+        first = play(artifacts, fleet.inventory, [scheduled], "--diff")
         fleet.meter("big").action("advance_clock", seconds=3 * 3600 + 5)
         fleet.meter("big").wait("upgrade_done")
-        again = task(ledger, artifacts=folder, **scheduled)
-        second = play(artifacts, fleet.inventory, [again, again, {**again, "check_mode": True}], "-l", "big")
-        kinds = acts(fleet, "big")
+        second = play(artifacts, fleet.inventory, [scheduled, scheduled, {**scheduled, "check_mode": True}])
+        kinds, keys = acts(fleet, "big"), secrets(fleet)
         blocks = [event for event in fleet.meter("big").events() if event["kind"] == "block"]
-
-    outcomes = [(first.result("big", number)["outcome"], first.result("big", number)["changed"]) for number in range(6)]
-    waits = [("scheduled", True), ("scheduled", False), ("scheduled", False)]
-    assert outcomes == [("staged", True), *waits, ("staged", True), ("scheduled", True)]
-    assert first.result("big", 0)["transfer"]["blocks"] == 512 and len(blocks) < 560
-    assert [first.result("skewed", number)["reason"] for number in (0, 1)] == ["", "meter_clock_wrong"]
-    found = [(second.result("big", number)["outcome"], second.result("big", number)["changed"]) for number in range(3)]
-    assert found == [("verified", False), ("current", False), ("current", False)]
+        serial = str(fleet.meter("big").state()["serial"])
+    began = first.result("big")
+    assert (began["outcome"], began["changed"], began["firmware_state"]) == ("scheduled", True, "scheduled"), began["msg"]
+    assert began["transfer"]["blocks"] == 512 and 512 < len(blocks) < 560
+    ends = [(second.result("big", number)["outcome"], second.result("big", number)["changed"]) for number in range(3)]
+    assert ends == [("verified", False), ("current", False), ("current", False)]
     assert second.result("big", 0)["firmware_state"] == "confirmed" and second.result("big", 0)["after"]["version"] == NEW
-    assert kinds == ["initiate", "verify", "schedule", "schedule", "schedule", "activate"]
-    states = [(item.state, item.outcome) for item in records_of(ledger).attempt_history(serial)]
-    assert states == [("not_started", ""), ("ended", "verified")] or [outcome for dummy, outcome in states] == ["", "verified"], states
+    assert kinds == ["initiate", "verify", "schedule", "activate"]
+    assert [item.outcome for item in records_of(ledger).attempt_history(serial)] == ["verified"]
+    assert not [key for key in keys if key.lower() in (first.output + second.output).lower()], "a key was printed"
 
 
 @pytest.mark.requirement("R-006", "R-109", "R-221", "G-18", "invariant-g", "invariant-h")
 def test_a_mixed_campaign_has_one_plan_and_one_report(tmp_path: Path, artifacts: Path) -> None:
-    meters = [
-        old("p1"),
-        mcs("q1"),
-        mcs("q2", vars={"metering_activate": "never"}),
-        mcs("q3", firmware={**PARTS, 1: NEW}),
-        old("p2", firmware="2.9.9"),
-    ]
+    newer = mcs("q3", firmware={**PARTS, 1: NEW})
+    meters = [old("p1"), mcs("q1"), mcs("q2", vars={"metering_activate": "never"}), newer, old("p2", firmware="2.9.9")]
     folder = tmp_path / "firmware"
     packages.write(folder, [("PM5560", "2.9.9")], 60_000)
     write(folder, 24_000)
@@ -269,13 +280,12 @@ def test_a_mixed_campaign_has_one_plan_and_one_report(tmp_path: Path, artifacts:
         plan = json.loads((site.report / "plan.json").read_text(encoding="utf-8"))
         report = json.loads((site.report / "report.json").read_text(encoding="utf-8"))
         state = {item["name"]: item["firmware"] for item in fleet.meters()}
-    assert [(one["method"], [batch["meters"] for batch in one["batches"]]) for one in plan["passes"]] == [
-        ("ftp", [["p1"]]),
-        ("dlms", [["q1", "q2"]]),
-    ]
+    passes = [(one["method"], [batch["meters"] for batch in one["batches"]]) for one in plan["passes"]]
+    assert passes == [("ftp", [["p1"]]), ("dlms", [["q1", "q2"]])]
     rows = {row["host"]: row for row in plan["meters"]}
     assert rows["q1"]["hops"][0]["row"] == "M-1" and rows["q1"]["component"] == 1 and rows["q1"]["version"] == OLD
-    assert plan["estimate"]["by_method"]["dlms"]["at_most_seconds"] > plan["estimate"]["by_method"]["dlms"]["at_least_seconds"] > 0
+    times = plan["estimate"]["by_method"]["dlms"]
+    assert times["at_most_seconds"] > times["at_least_seconds"] > 0
     assert report["outcomes"]["q1"]["detail"]["after"]["version"] == NEW and (state["p1"], state["q1"], state["q2"]) == ("2.9.9", NEW, OLD)
 
 
@@ -286,28 +296,22 @@ def control() -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.mark.requirement("R-226", "X-08", "F-04", "F-09", "invariant-c", "invariant-e")
+@pytest.mark.requirement("R-226", "X-08", "invariant-c", "invariant-e")
 @pytest.mark.needs_debian("openssh-server", "openssh-client")
 def test_a_jump_host_gets_counters_and_the_image_and_keeps_neither(
     jump_host: Any, control: Path, tmp_path: Path, ledger: Path, artifacts: Path
 ) -> None:
-    folder = write(tmp_path / "firmware", 48_000)
+    folder = write(tmp_path / "firmware", 24_000)
     jumps = jump_inventory(tmp_path / "inventory-jumps.yml", control, jump={**jump_host.variables, "ansible_pipelining": True})
-    meters = [
-        mcs("far", faults={"F-04": {"after": 9}, "lose_blocks": {"every": 11}}),
-        mcs("spoilt", vars={"metering_dlms_keys": {"guek": "0" * 31 + "1"}}),
-    ]
-    with Fleet(
-        {"name": "jump", "clock_factor": 20, "defaults": {"dlms": {"silence": 20, "self_test": 5}}, "meters": meters}, tmp_path
-    ) as fleet:
+    with Fleet({"name": "jump", "clock_factor": 40, "meters": [mcs("far", faults={"lose_blocks": {"every": 11}})]}, tmp_path) as fleet:
         far = {**task(ledger, artifacts=folder), "delegate_to": "jump"}
-        played = play(artifacts, [fleet.inventory, jumps], [far, far], "-l", "far,jump", "-vvv", hosts="far")
+        played = play(artifacts, [fleet.inventory, jumps], [far], "-vvv", hosts="far")
         kinds, keys = acts(fleet, "far"), secrets(fleet)
         refused = fleet.meter("far").events("counter_refused")
         serial = str(fleet.meter("far").state()["serial"])
-    assert ends(played, 0) == {"far": ("verified", "")}, played.result("far", 0)["msg"]
-    assert (played.result("far", 1)["outcome"], played.result("far", 1)["changed"]) == ("current", False)
+    result = played.result("far")
+    assert (result["outcome"], result["firmware_state"], result["changed"]) == ("verified", "confirmed", True), result["msg"]
     assert kinds == ["initiate", "verify", "activate"] and refused == []
-    assert not [path for path in (jump_host.folder / "remote").rglob("*.image")]
+    assert not list((jump_host.folder / "remote").rglob("*.image"))
     assert not [key for key in keys if key.lower() in played.output.lower()], "a key was printed"
     assert [item.outcome for item in records_of(ledger).attempt_history(serial)] == ["verified"]

@@ -196,3 +196,11 @@ def test_outcomes_cover_every_planned_meter(ledger: Records) -> None:
     assert ledger.plan_meters("c1", ["stray"]) == ["stray"]
     assert ledger.outcomes("c1")["stray"]["outcome"] == "verified"
     assert ledger.outcomes("c2") == {}
+
+
+@pytest.mark.requirement("F-23")
+def test_a_ledger_that_another_process_is_just_making_knows_nothing_yet(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite3"
+    path.touch(mode=0o600)
+    records = open_records(str(path), "tester", read_only=True)
+    assert records.open_attempt("S1") is None and path.stat().st_size == 0

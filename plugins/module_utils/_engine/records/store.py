@@ -67,17 +67,20 @@ def open_records(
     database = SqliteDatabase(path, busy_seconds)
     if not read_only:
         database.prepare()
-    return Records(database, operator, now, run, read_only)
+        return Records(database, operator, now, run, read_only)
+    return Records(_unless_empty(database, path), operator, now, run, read_only)
 
 
 def _server(url: str, busy_seconds: float, read_only: bool) -> Database:
     """The server's ledger; read only and still without a table, one that knows nothing."""
     database = PostgresDatabase(url, busy_seconds)
-    if read_only:
-        with database.read() as transaction:
-            if transaction.is_empty():
-                return MemoryDatabase(Path(database.location), _MEMORY_SCHEMA)
-    return database
+    return _unless_empty(database, Path(database.location)) if read_only else database
+
+
+def _unless_empty(database: Database, path: Path) -> Database:
+    """For reading: without a table it is one that knows nothing; another process may be making them at this moment."""
+    with database.read() as transaction:
+        return MemoryDatabase(path, _MEMORY_SCHEMA) if transaction.is_empty() else database
 
 
 class Records:
