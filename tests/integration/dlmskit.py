@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,9 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
 from ansible_collections.gridops.metering.plugins.module_utils._firmware import FIRMWARE_SPEC
+from ansible_collections.gridops.metering.plugins.module_utils._firmware_step import run_step
 from ansible_collections.gridops.metering.plugins.plugin_utils._firmware import FirmwareTask
+from ansible_collections.gridops.metering.plugins.plugin_utils._firmware_remote import RemoteImageSteps
 from metersim import packages
 from metersim.testing import Fleet
 
@@ -93,6 +96,7 @@ def upgrade(
     *,
     check: bool = False,
     phase: Callable[[str, int | None], None] | None = None,
+    there: Path | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """One task for one meter, with the options of its inventory variables; the result before masking."""
@@ -101,7 +105,24 @@ def upgrade(
     given.update(host=hosts[name]["ansible_host"], records=str(ledger), concurrency=10, timing={"clock_factor": FACTOR, "lease_wait": 600})
     checked = ArgumentSpecValidator(FIRMWARE_SPEC).validate({"version": NEW, **given, **options})
     assert not checked.error_messages, checked.error_messages
-    return FirmwareTask(dict(checked.validated_parameters), name, check, None, Hooks(phase)).run()
+    remote = None if there is None else jump_host(there)
+    return FirmwareTask(dict(checked.validated_parameters), name, check, remote, Hooks(phase)).run()
+
+
+def jump_host(there: Path) -> Callable[..., RemoteImageSteps]:
+    """A jump host without a way to it: each call only gets what was sealed, and images are copied into ``there``."""
+
+    def copy(path: str, name: str) -> str:
+        return str(shutil.copy(path, there / name))
+
+    def clean() -> None:
+        for path in there.iterdir():
+            path.unlink()
+
+    def make(method: str, target: Any, profile: Any, files: Any, options: Mapping[str, Any]) -> RemoteImageSteps:
+        return RemoteImageSteps(target, profile, files, {**options, "method": method, "clock_factor": FACTOR}, run_step, copy, clean)
+
+    return make
 
 
 def upgrade_all(fleet: Fleet, names: Iterable[str], ledger: Path, **options: Any) -> dict[str, dict[str, Any]]:

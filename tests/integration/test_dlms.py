@@ -296,22 +296,45 @@ def control() -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.mark.requirement("R-226", "X-08", "invariant-c", "invariant-e")
+@pytest.mark.requirement("R-226", "X-08", "F-02", "F-04", "F-34", "invariant-c")
+def test_step_by_step_as_on_a_jump_host_is_the_same(tmp_path: Path, ledger: Path) -> None:
+    """Every call knows only what was sealed into it, counters among it; a counter is never used twice."""
+    folder, there = write(tmp_path / "firmware", 96_000), tmp_path / "there"
+    there.mkdir()
+    meters = [mcs("far", faults={"F-02": {}, "F-04": {"after": 30}, "lose_blocks": {"every": 11}}, dlms={"block_size": 450}), mcs("killed")]
+    with Fleet({"name": "steps", "clock_factor": 100, "meters": meters}, tmp_path) as fleet:
+        hosts = fleet.hosts()
+        result = upgrade(hosts, "far", ledger, artifacts=folder, there=there)
+        again = upgrade(hosts, "far", ledger, artifacts=folder, there=there)
+        assert list(there.iterdir()) == []
+
+        def die(phase: str, percent: int | None) -> bool:
+            return phase == "transferring"
+
+        assert killed(hosts, "killed", ledger, die, artifacts=folder, there=there) == -9
+        resumed = upgrade(hosts, "killed", ledger, artifacts=folder)  # the next one without a jump host
+        kinds = {name: acts(fleet, name) for name in hosts}
+        refused = fleet.events("counter_refused")
+    assert (result["outcome"], result["firmware_state"], result["changed"]) == ("verified", "confirmed", True), result["msg"]
+    assert (again["outcome"], again["changed"]) == ("current", False)
+    assert kinds["far"] == ["initiate", "verify", "activate", "activate"] and refused == []
+    assert resumed["outcome"] == "verified" and kinds["killed"] == ["initiate", "verify", "activate"], resumed["msg"]
+
+
+@pytest.mark.requirement("R-226", "X-08", "invariant-e")
 @pytest.mark.needs_debian("openssh-server", "openssh-client")
 def test_a_jump_host_gets_counters_and_the_image_and_keeps_neither(
     jump_host: Any, control: Path, tmp_path: Path, ledger: Path, artifacts: Path
 ) -> None:
     folder = write(tmp_path / "firmware", 24_000)
     jumps = jump_inventory(tmp_path / "inventory-jumps.yml", control, jump={**jump_host.variables, "ansible_pipelining": True})
-    with Fleet({"name": "jump", "clock_factor": 40, "meters": [mcs("far", faults={"lose_blocks": {"every": 11}})]}, tmp_path) as fleet:
-        far = {**task(ledger, artifacts=folder), "delegate_to": "jump"}
+    with Fleet({"name": "jump", "clock_factor": 40, "meters": [mcs("far")]}, tmp_path) as fleet:
+        far = {**task(ledger, artifacts=folder, activate="never"), "delegate_to": "jump"}
         played = play(artifacts, [fleet.inventory, jumps], [far], "-vvv", hosts="far")
         kinds, keys = acts(fleet, "far"), secrets(fleet)
         refused = fleet.meter("far").events("counter_refused")
-        serial = str(fleet.meter("far").state()["serial"])
     result = played.result("far")
-    assert (result["outcome"], result["firmware_state"], result["changed"]) == ("verified", "confirmed", True), result["msg"]
-    assert kinds == ["initiate", "verify", "activate"] and refused == []
+    assert (result["outcome"], result["firmware_state"], result["changed"]) == ("staged", "checked", True), result["msg"]
+    assert kinds == ["initiate", "verify"] and refused == [] and "ESTABLISH SSH CONNECTION" in played.output
     assert not list((jump_host.folder / "remote").rglob("*.image"))
     assert not [key for key in keys if key.lower() in played.output.lower()], "a key was printed"
-    assert [item.outcome for item in records_of(ledger).attempt_history(serial)] == ["verified"]
