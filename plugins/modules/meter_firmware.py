@@ -13,14 +13,57 @@ description:
   - Finds the documented way from the meter's model and present version to the wanted version, judges every documented
     precondition, and runs at most one step (hop) of that way. Later runs take the next one.
   - Three methods of the PM5000 family are carried out. C(ftp) and C(web) in this process or on a jump host, C(tool) by handing over to
-    the maker's own tool, which is never imitated. A way that needs another method is planned and shown, and the meter is left alone.
+    the maker's own tool, which is never imitated. For DLMS/COSEM meters (O(family=mcs301)) it is C(dlms), the image transfer of the
+    standard. A way that needs another method is planned and shown, and the meter is left alone.
   - Every started upgrade is written into a ledger before the meter is asked to start it, since some meters allow ten in their whole life.
-  - An upgrade is only called good when the meter itself reports the wanted version over Modbus, with the same serial number.
+  - An upgrade is only called good when the meter itself reports the wanted version, with the same serial number. A PM5000 tells it over
+    Modbus. An MCS301 tells the identifiers and signatures of its parts, after its own test of the new firmware.
 options:
   version:
     description:
       - The wanted firmware version. Required.
+      - With O(family=mcs301) the identifier that the part has afterwards, as hexadecimal digits or text. Identifiers have no order, so
+        whether this is a step up is for you to know.
     type: str
+  component:
+    description:
+      - Which part of an MCS301 is upgraded (field B of the OBIS code). 0 is metrology, which is legally relevant and needs the word
+        C(legally_relevant) in O(accept), 1 the application, 2 to 9 are other parts such as a modem.
+      - Without it the part that the package is for, else 1.
+    type: int
+    version_added: 0.3.0
+  activate:
+    description:
+      - What an MCS301 does with the image once it has it and has checked it. V(now) activates it and proves it.
+      - V(at) writes the meter's own scheduler, reads it back and ends C(scheduled). A run after that time proves the activation.
+        V(never) ends C(staged).
+      - A later run with another word changes its mind. V(never) calls a scheduled activation off, V(now) goes before it.
+      - Meters of other families install at once, so anything but V(now) is refused for them.
+    type: str
+    choices: [now, at, never]
+    default: now
+    version_added: 0.3.0
+  activate_at:
+    description:
+      - The time for O(activate=at) with its zone, such as V(2026-11-22T02:30:00+01:00). At least a minute ahead when it is written.
+      - The meter's clock decides, so it may be at most a minute wrong.
+    type: str
+    version_added: 0.3.0
+  service:
+    description:
+      - How an image reaches its meters. V(multicast) is refused in this release. Broadcast is not a value.
+    type: str
+    choices: [unicast, multicast]
+    default: unicast
+    version_added: 0.3.0
+  fill_gaps:
+    description:
+      - The meter has got blocks of this very image by another way, such as a multicast of the head-end. They are kept and only the
+        missing ones are sent. The meter's own check decides whether they belong to this image.
+      - Without it blocks that the records do not know of are thrown away, since nothing tells whose they are.
+    type: bool
+    default: false
+    version_added: 0.3.0
   artifacts:
     description:
       - Folder with the firmware packages and their manifest C(firmware.yml). Required. Nothing is ever downloaded.
@@ -190,7 +233,8 @@ options:
         type: float
   check_login:
     description:
-      - In check mode, also try the login. Without it check mode sends no password.
+      - In check mode, also try the login. Without it check mode sends no password, and uses the keys of an MCS301 only where the records
+        know that they have worked with this meter.
     type: bool
     default: false
   on_failure:
@@ -266,7 +310,8 @@ attributes:
     support: full
 notes:
   - The action of the same name runs in the controller's process. Delegated to another host, each step is a module call there
-    and the records stay on the controller. The delegate needs Python 3.11, C(pymodbus) and C(requests).
+    and the records stay on the controller. The delegate needs Python 3.11, C(pymodbus) and C(requests); C(cryptography) for an MCS301.
+  - Invocation counters of an MCS301 are kept in the records and never used twice. Check mode spends some too, when it reads with keys.
 """
 
 EXAMPLES = r"""
@@ -289,12 +334,25 @@ EXAMPLES = r"""
       product_master:
         user: user2
         password: "{{ vault_product_master }}"
+
+- name: Bring a signed image into an MCS301 tonight and have it activated in the window
+  gridops.metering.meter_firmware:
+    family: mcs301
+    version: "020500020001"
+    artifacts: /srv/firmware
+    activate: at
+    activate_at: "2026-11-22T02:30:00+01:00"
+    dlms:
+      system_title: 4D53494D00000001
+    dlms_keys:
+      guek: "{{ vault_guek }}"
+      gak: "{{ vault_gak }}"
 """
 
 RETURN = r"""
 outcome:
   description: How the task ended for this meter, for example C(verified), C(current), C(planned), C(blocked), C(failed_final) or C(comms_lost);
-    C(handed_over) and C(not_responding) are gone on with by a later run.
+    C(handed_over), C(not_responding), C(staged), C(scheduled) and C(activated_unconfirmed) are gone on with by a later run.
   returned: always
   type: str
 reason:
@@ -366,6 +424,15 @@ findings:
   returned: when there are any
   type: list
   elements: dict
+firmware_state:
+  description: How far the image of an MCS301 is, C(checked), C(scheduled), C(activated_unconfirmed) or C(confirmed). Empty for anything else.
+  returned: when an image transfer was run
+  type: str
+transfer:
+  description: What was sent. C(bytes) and C(blocks) of the image, C(resumed_at) (the first block that was missing when an earlier
+    transfer was gone on with) and C(rounds) of sending.
+  returned: when an image was brought to a meter
+  type: dict
 detail:
   description: What the method tells of a step beside the timeline, for example the hand-over folder.
   returned: when there is any

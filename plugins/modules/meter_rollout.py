@@ -23,6 +23,7 @@ options:
   targets:
     description:
       - Wanted version by model name, such as C(PM5560) and V(2.9.9). A meter's own variable C(metering_version) comes first.
+      - For C(MCS301) the identifier, or a dictionary of C(version) and C(component). The variable C(metering_component) comes first.
     type: dict
   artifacts:
     description: Folder with the firmware packages and their manifest C(firmware.yml).
