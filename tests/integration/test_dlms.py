@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from dlmskit import (
     ACTS,
     METROLOGY,
@@ -258,7 +259,7 @@ def test_a_large_image_with_drops_scheduled_activated_and_proven(tmp_path: Path,
 @pytest.mark.requirement("R-006", "R-109", "R-221", "G-18", "invariant-g", "invariant-h")
 def test_a_mixed_campaign_has_one_plan_and_one_report(tmp_path: Path, artifacts: Path) -> None:
     newer = mcs("q3", firmware={**PARTS, 1: NEW})
-    meters = [old("p1"), mcs("q1"), mcs("q2", vars={"metering_activate": "never"}), newer, old("p2", firmware="2.9.9")]
+    meters = [old("p1"), mcs("q1", vars={"metering_activate": "now"}), mcs("q2"), newer, old("p2", firmware="2.9.9")]
     folder = tmp_path / "firmware"
     packages.write(folder, [("PM5560", "2.9.9")], 60_000)
     write(folder, 24_000)
@@ -267,14 +268,16 @@ def test_a_mixed_campaign_has_one_plan_and_one_report(tmp_path: Path, artifacts:
     spec = {"name": "mixed", "clock_factor": 120, "defaults": {"accounts": accounts, "attest": attest}, "meters": meters}
     with Fleet(spec, tmp_path) as fleet:
         site = Site(fleet, artifacts)
-        variables = {
-            "metering_artifacts": str(folder),
-            "metering_targets": {"PM5560": "2.9.9", "MCS301": {"version": NEW, "component": 1}},
-            "metering_concurrency": 2,
-            "metering_rollout_batches": [2],
-            "metering_campaign": "mixed",
+        campaign = {
+            "campaign": "mixed",
+            "reason": {"kind": "enhancement"},
+            "targets": {"PM5560": "2.9.9", "MCS301": {"version": NEW, "component": 1}},
+            "concurrency": 2,
+            "batches": [2],
+            "activate": "never",
         }
-        run = site.run("upgrade", **variables)
+        (tmp_path / "campaign.yml").write_text(yaml.safe_dump(campaign), encoding="utf-8")
+        run = site.run("upgrade", metering_artifacts=str(folder), metering_targets={}, metering_campaign_file=str(tmp_path / "campaign.yml"))
         assert site.outcomes() == {"p1": "verified", "q1": "verified", "q2": "staged", "q3": "current", "p2": "current"}, run.output
         assert run.code == 0 and "violation" not in {event["kind"] for event in fleet.events()}
         plan = json.loads((site.report / "plan.json").read_text(encoding="utf-8"))

@@ -116,3 +116,35 @@ def test_attestations_without_a_value_are_none() -> None:
     assert check_rules(options(attest={"mid_lock": None, "attempts_used": 3}), REAL).attest == {"attempts_used": 3}
     with pytest.raises(InputError, match="R-043"):
         check_rules(options(attest={"attempts_used": -1}), REAL)
+
+
+def image(**more: Any) -> dict[str, Any]:
+    return options(**{"family": "mcs301", "version": "020500020001", "activate": "now", "service": "unicast", **more})
+
+
+@pytest.mark.requirement("R-204", "R-212", "R-216", "R-228")
+def test_options_of_an_image_transfer() -> None:
+    rules = check_rules(image(version="hex:0205 0002 0001", component=0, activate="at", activate_at="2026-11-22T02:30:00+01:00"), REAL)
+    assert (rules.version, rules.component, rules.activate) == ("020500020001", 0, "at")
+    assert rules.activate_at == "2026-11-22T01:30:00+00:00"
+    assert check_rules(image(expect={"versions": ["0205AA"]}), REAL).expect["versions"] == ["0205aa"]
+
+
+@pytest.mark.requirement("R-204", "R-216", "R-219", "R-220", "R-228", "G-20")
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (image(activate="at"), "activate_at: None"),
+        (image(activate_at="2026-11-22T02:30:00+01:00"), "nothing without activate: at"),
+        (image(activate="at", activate_at="2026-11-22T02:30:00"), "with its zone"),
+        (image(activate="at", activate_at="tonight"), "with its zone"),
+        (image(component=10), "R-216"),
+        (image(component=-1), "R-216"),
+        (image(service="multicast"), "multicast is for a later release"),
+        (options(activate="never"), "only meters of the family mcs301"),
+        (options(component=1), "only meters of the family mcs301"),
+    ],
+)
+def test_what_an_image_transfer_does_not_take_is_refused_before_contact(given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        check_rules(given, REAL)

@@ -635,3 +635,52 @@ def test_a_confirmation_refused_for_want_of_attempts_says_so(world: World) -> No
     world.steps.answers = [{"state": "refused", "status": 200, "location": "", "reason": "attempts_exhausted", "text": "used up"}]
     assert world.run().outcome == "attempts_exhausted"
     assert world.attempts()[0].outcome == "attempts_exhausted"
+
+
+SCHEDULED = {"state": "scheduled", "status": None, "location": "", "reason": "", "text": "activation at two"}
+WAITS = {"outcome": "scheduled", "timeline": [{"state": "scheduled", "at": 1.0, "text": "the image waits for its time"}]}
+DETAIL = {"activate": "at", "at": "2026-11-22T01:30:00+00:00"}
+
+
+@pytest.mark.requirement("R-221", "R-228", "invariant-c")
+def test_an_image_that_is_only_staged_costs_no_attempt_and_is_no_change_the_second_time(world: World) -> None:
+    job = replace(JOB, stage_only=True, settle=0)
+    first = world.run(job)
+    world.steps.staged = [{"bytes": 30, "changed": False, "text": "it waits there already"}]
+    second = world.run(job)
+    assert (first.outcome, first.changed, second.outcome, second.changed) == ("staged", True, "staged", False)
+    assert world.attempts() == [] and world.nothing_is_held() and "trigger [no attempt, slot held]" not in world.log
+
+
+@pytest.mark.requirement("R-204", "R-228", "F-23", "G-18", "invariant-c")
+def test_a_scheduled_activation_rests_without_a_slot_and_is_proven_by_a_later_run(world: World) -> None:
+    world.steps.staged = [{"bytes": 30, "detail": DETAIL}]
+    world.steps.answers, world.steps.observed = [dict(SCHEDULED)], [dict(WAITS)]
+    first = world.run()
+    (attempt,) = world.attempts()
+    assert (first.outcome, first.changed, first.after) == ("scheduled", True, None)
+    assert (attempt.state, attempt.open, attempt.before["steps"]) == ("recorded", True, DETAIL)
+    assert world.ledger.slots_in_use("ftp") == 0, "others need not wait for the window"
+    world.steps.observed = [dict(WAITS)]
+    assert (world.run(resume=True).outcome, world.run(resume=True).outcome) == ("scheduled", "verified")
+    assert world.steps.observe_args[1][0]["detail"] == DETAIL, "what the observation needs came out of the records"
+    assert [item.outcome for item in world.attempts()] == ["verified"] and world.nothing_is_held()
+
+
+@pytest.mark.requirement("R-204", "R-228")
+def test_a_schedule_that_is_called_off_was_never_begun(world: World) -> None:
+    world.steps.staged = [{"bytes": 30, "detail": DETAIL}]
+    world.steps.answers, world.steps.observed = [dict(SCHEDULED)], [dict(WAITS)]
+    world.run()
+    world.steps.recalls, world.steps.observed = True, [bad("failed_final", "upgrade_not_started", silence_seen=False)]
+    ended = world.run(resume=True)
+    assert (ended.outcome, ended.changed) == ("", True) and [item.state for item in world.attempts()] == ["not_started"]
+
+
+@pytest.mark.requirement("F-02", "X-05", "invariant-c")
+def test_an_activation_that_lost_power_is_begun_again_as_a_new_attempt(world: World) -> None:
+    world.steps.observed = [bad("failed_retryable", "activation_interrupted"), good()]
+    world.steps.staged = [{"bytes": 30}, {"bytes": 30, "changed": False, "text": "it waits there already"}]
+    result = world.run()
+    assert result.outcome == "verified" and [item.reason for item in world.attempts()] == ["activation_interrupted", ""]
+    assert world.log.count("trigger [recorded, slot held]") == 2
