@@ -58,6 +58,9 @@ class Meter:
     schedule: tuple[axdr.Data, ...] = ()
     no_lists: bool = False
     told_serial: str = SERIAL
+    after_key: str = ""  # what stranger becomes once a key has come
+    denied: set[tuple[int, str, int]] = field(default_factory=set)
+    stranger: str = ""  # why every association with keys ends, whatever the keys
     odd: dict[tuple[int, str, int], axdr.Data] = field(default_factory=dict)
     requests: int = 0
     log: list[str] = field(default_factory=list)
@@ -107,6 +110,8 @@ class ScriptedSession:
             raise DeviceError("connect", "transport_failed", "the connection is refused")
         if self.keys is not None:
             meter.opened.append(self.fresh)
+            if meter.stranger:
+                raise DeviceError("association", meter.stranger, "not of the keys")
             if (self.keys.guek, self.keys.gak) != (meter.keys.guek, meter.keys.gak):
                 meter.refused_logins += 1
                 raise DeviceError("association", "dlms_auth_failed", "the meter refuses the association")
@@ -121,7 +126,7 @@ class ScriptedSession:
         if fault == "lost":
             raise self._lost()
         value = (self._values() | self.meter.odd).get(tuple(attribute))
-        if value is None:
+        if value is None or tuple(attribute) in self.meter.denied:
             raise AccessFault("get", 4, attribute)
         return value
 
@@ -187,6 +192,7 @@ class ScriptedSession:
             except InvalidUnwrap:
                 raise AccessFault("action", 250, method) from None
             self.meter.keys = replace(self.meter.keys, **{NAMES[number.value]: key})
+        self.meter.stranger = self.meter.after_key
 
     def _change(self, kind: str, what: Any, act: Any) -> None:
         assert self.up

@@ -179,6 +179,40 @@ def test_keys_that_do_not_work_leave_the_public_view() -> None:
     assert states(report)["public_client"] == "pass" and states(report)["policy"] == "unknown"
 
 
+@pytest.mark.requirement("F-27")
+@pytest.mark.parametrize(
+    "reason", ["dlms_wrong_meter_title", "dlms_unprotected_answer", "dlms_meter_unproven", "dlms_protocol_error", "dlms_association_busy"]
+)
+def test_what_tells_nothing_of_keys_is_no_reason_to_try_others(reason: str) -> None:
+    meter, book = Meter(stranger=reason), Book()
+    report = run(meter, {"new_keys": hex_keys(NEW)}, book)
+    assert (report.outcome, report.reason, report.changed, report.failed_logins) == ("failed", reason, False, 0)
+    assert len(meter.opened) == 1 and not meter.log and not book.pending
+
+
+@pytest.mark.requirement("F-27")
+def test_a_stranger_after_a_key_was_sent_leaves_it_pending() -> None:
+    meter, book = Meter(), Book()
+    meter.after_key = "dlms_unprotected_answer"
+    report = run(meter, {"new_keys": {name: hex_keys(NEW)[name] for name in ("gak", "guek")}}, book)
+    assert (report.outcome, report.reason, report.changed) == ("failed", "dlms_unprotected_answer", True)
+    assert list(book.pending) == [(SERIAL, 1, "gak")] and report.key_states == {"gak": "unknown"}
+    meter.stranger = meter.after_key = ""
+    assert run(meter, {"new_keys": hex_keys(NEW)}, book).outcome == "changed" and meter.keys == NEW
+
+
+def test_a_master_key_that_could_not_be_found_out_is_not_called_refused() -> None:
+    meter = Meter(after_key="dlms_unprotected_answer")
+    report = run(meter, {"new_keys": hex_keys(NEW)})
+    assert (report.outcome, report.reason, report.changed) == ("failed", "dlms_unprotected_answer", False)
+    assert "no new key was sent" in report.text and meter.keys == OLD
+
+
+def test_a_refusal_inside_the_association_proves_the_keys_as_well() -> None:
+    meter = Meter(denied={(15, "0-0:40.0.0.255", 1)})
+    assert run(meter, {"new_keys": hex_keys(NEW)}).outcome == "changed" and meter.keys == NEW
+
+
 def test_a_setting_whose_answer_is_lost_may_have_changed() -> None:
     meter = Meter(skew=500.0)
     probe = Meter(skew=500.0)

@@ -31,6 +31,9 @@ from .seen import Seen, clock_octets
 STAGE = "security"
 _UNASKED = "unasked"
 _BUSY = 2  # action-result temporary-failure
+#: Ends of an association that can come from wrong keys; some meters just hang up. Others tell nothing of keys: another meter
+#: answers, somebody is in between, the meter is busy. Then no other keys are tried, and nobody is told to try any.
+_OF_KEYS = frozenset({"dlms_auth_failed", "dlms_association_refused", "dlms_request_refused", "transport_failed"})
 
 
 class KeyLedger(Protocol):
@@ -196,8 +199,12 @@ class SecurityRun:
         found = self._drive(rotation.locate(situation))
         self._keys = found.keys
         if not found.located:
-            self._fail(found.reason, found.text, self._last_error.text if self._last_error else "")
+            self._fail(self._reason(found), found.text, self._last_error.text if self._last_error else "")
         return True
+
+    def _reason(self, verdict: Verdict) -> str:
+        """Where no association could be judged its own reason says more: another meter may answer, or a broken one."""
+        return self._last_error.reason if verdict.reason == "transport_failed" and self._last_error is not None else verdict.reason
 
     def _sign_in_without_keys(self) -> bool:
         if self.check and self.dlms.authentication == "lls" and not self.check_login:
@@ -400,7 +407,7 @@ class SecurityRun:
                 if look.refused_by_gate(self._last_error, gate):
                     self._refused(f"key_{name}", self._last_error)
             said = self._last_error.text if self._last_error else ""
-            self._fail(verdict.reason, verdict.text, said)
+            self._fail(self._reason(verdict), verdict.text, said)
 
     def _read_back(self, planned: list[str]) -> None:
         """The end is judged by a fresh look, not by the meter's answers."""
@@ -465,13 +472,14 @@ class SecurityRun:
         session = self.way.connect(step.keys, step.fresh)
         try:
             session.open()
-            session.get(Attribute(*obis.CURRENT_ASSOCIATION.attribute(1)))
+            with contextlib.suppress(AccessFault):  # a refusal inside the association is as ciphered as an answer
+                session.get(Attribute(*obis.CURRENT_ASSOCIATION.attribute(1)))
         except DeviceError as error:
             session.close()
             if error.reason.startswith("dlms_counter"):
                 raise
             self._last_error = error
-            if error.stage == "connect":
+            if error.stage == "connect" or error.reason not in _OF_KEYS:
                 return SILENT
             self.report.failed_logins += 1
             return REFUSED

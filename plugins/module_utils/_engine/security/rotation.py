@@ -26,11 +26,13 @@ PROVABLE = ("gak", "guek")
 _GIVEN = ("current", "new")
 
 WORKS, REFUSED, SILENT, LOST = "works", "refused", "silent", "lost"
+#: In place of a master key: which one the meter has could not be found out.
+UNCLEAR = b""
 
 
 @dataclass(frozen=True)
 class Prove:
-    """Open a new association with these keys. Answers: works, refused, silent (nobody answered at all).
+    """Open a new association with these keys. Answers: works, refused, silent (nothing was answered that tells of keys).
 
     ``deliberate``: it is expected to fail where something is to be done. ``fresh``: the encryption key may have come into the
     meter just now, and its invocation counter with it have begun anew.
@@ -153,7 +155,9 @@ def locate(now: Situation) -> Generator[Step, str, Verdict]:
         deliberate = number == 0 and len(tries) > 1 and not now.pending and not _proven(now)
         answer = yield Prove(keys, deliberate, fresh="guek" in now.pending)
         if answer == SILENT:
-            return Verdict("transport_failed", "the meter does not answer, so no keys were proven", now.current, located=False)
+            return Verdict(
+                "transport_failed", "no association told anything of keys, so none were proven or ruled out", now.current, located=False
+            )
         if answer == WORKS:
             yield from _settle(now, keys)
             return Verdict("", "", keys)
@@ -185,6 +189,9 @@ def rotate(now: Situation, keys: DlmsKeys) -> Generator[Step, str, Verdict]:
     """Bring the meter from ``keys``, which have just been proven and whose association is open, to the wanted ones."""
     states: dict[str, str] = {}
     kek = yield from _kek_in_use(now, keys)
+    if kek == UNCLEAR:
+        text = "which master key the meter has could not be found out; no new key was sent"
+        return Verdict("transport_failed", text, keys)
     if kek is None:
         sure = "kek" not in now.pending
         text = "the meter takes neither the new master key nor the present one" + ("; nothing was changed" if sure else "")
@@ -194,7 +201,7 @@ def rotate(now: Situation, keys: DlmsKeys) -> Generator[Step, str, Verdict]:
         if wanted is None or wanted == getattr(keys, name):
             continue
         fault, keys = yield from _change_provable(name, wanted, keys, kek)
-        states[name] = "unknown" if fault == "key_state_unknown" else "refused" if fault else "changed"
+        states[name] = _state(fault)
         if fault:
             return Verdict(fault, _FAULTS[fault].format(name), keys, states)
     for name, change in (("gbek", _change_broadcast), ("kek", _change_master)):
@@ -202,7 +209,7 @@ def rotate(now: Situation, keys: DlmsKeys) -> Generator[Step, str, Verdict]:
         if wanted is None or _has_already(now, name, kek):
             continue
         fault = yield from change(wanted, keys, kek)
-        states[name] = "unknown" if fault == "key_state_unknown" else "refused" if fault else "changed"
+        states[name] = _state(fault)
         if fault:
             return Verdict(fault, _FAULTS[fault].format(name), keys, states)
     return Verdict("", "", keys, states)
@@ -212,8 +219,13 @@ _FAULTS = {
     "key_refused": "the meter refused the new {}",
     "key_not_taken": "the meter still works with the old {}: the new one did not arrive, or it did not take it",
     "key_state_unknown": "whether the meter has the new {} is not known",
-    "transport_failed": "the meter does not answer since the new {} was sent; the next run goes on from there",
+    "transport_failed": "since the new {} was sent no association tells which keys the meter has; the next run goes on from there",
 }
+
+
+def _state(fault: str) -> str:
+    """What became of a key; one that was sent and not proven is not called refused."""
+    return "unknown" if fault in ("key_state_unknown", "transport_failed") else "refused" if fault else "changed"
 
 
 def _has_already(now: Situation, name: str, kek: bytes) -> bool:
@@ -273,19 +285,22 @@ def _change_master(wanted: bytes, keys: DlmsKeys, kek: bytes) -> Generator[Step,
     if (yield Prove(keys)) != WORKS:
         yield End("kek", "unknown")
         return "key_state_unknown"
-    found = yield from _which_master(keys, wanted, kek)
+    found = (yield from _which_master(keys, wanted, kek)) or None
     yield End("kek", "unknown" if found is None else "active" if found == wanted else "refused", found)
     return "key_state_unknown" if found is None else "" if found == wanted else "key_not_taken"
 
 
 def _which_master(keys: DlmsKeys, first: bytes, second: bytes) -> Generator[Step, str, bytes | None]:
-    """Which of two master keys the meter has. What is sent under them is the key it has already, so nothing changes."""
+    """Which of two master keys the meter has: None for neither, UNCLEAR where the connection or the proof failed.
+
+    What is sent under them is the key it has already, so nothing changes.
+    """
     for kek in (first, second):
         answer = yield Send("gak", _needed(keys.gak), kek, new=False)
         if answer == WORKS:
-            return kek if (yield Prove(keys)) == WORKS else None
+            return kek if (yield Prove(keys)) == WORKS else UNCLEAR
         if answer == LOST:
-            return None
+            return UNCLEAR
     return None
 
 
@@ -296,7 +311,7 @@ def _kek_in_use(now: Situation, keys: DlmsKeys) -> Generator[Step, str, bytes | 
         return _needed(new if current is None else current)
     if "kek" in now.pending:
         found = yield from _which_master(keys, *((new, current) if now.pending["kek"] == "new" else (current, new)))
-        yield End("kek", "unknown" if found is None else "active" if found == new else "refused", found)
+        yield End("kek", "unknown" if not found else "active" if found == new else "refused", found or None)
         return found
     if now.proven.get("kek") in _GIVEN:
         return new if now.proven["kek"] == "new" else current
@@ -305,7 +320,7 @@ def _kek_in_use(now: Situation, keys: DlmsKeys) -> Generator[Step, str, bytes | 
     # The master key comes last: while one of the others is an old one, it is old as well.
     begun = all(getattr(now.new, name) in (None, getattr(keys, name)) for name in PROVABLE)
     found = yield from _which_master(keys, *((new, current) if begun else (current, new)))
-    if found is not None:
+    if found:
         yield Known("kek", found)
     return found
 

@@ -133,6 +133,7 @@ def test_a_failed_login_is_tried_once(meter):
     ("result", "diagnostic", "provider", "reason"),
     [
         (1, 13, False, "dlms_auth_failed"),
+        (2, 13, False, "dlms_auth_failed"),  # not taken for busy: the secret was judged, so it is not sent again
         (1, 2, False, "dlms_association_refused"),
         (1, 1, False, "dlms_association_refused"),
         (1, 13, True, "dlms_association_refused"),

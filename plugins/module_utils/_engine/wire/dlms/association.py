@@ -93,7 +93,7 @@ class Association:
 
     def _judge(self, answer: acse.Answer) -> None:
         """Diagnostics of the AARE (wire-dlms 4.4): 14 is the second step of HLS, not an error."""
-        if answer.result == acse.REJECTED_TRANSIENT:
+        if answer.result == acse.REJECTED_TRANSIENT and not _judged_secret(answer):
             raise BusyError("association", "dlms_association_busy", f"the meter opens no association: {answer.words()}")
         if answer.result != acse.ACCEPTED:
             self._not_accepted(answer)
@@ -106,8 +106,7 @@ class Association:
             raise DeviceError("association", "dlms_meter_unproven", "the meter does not ask for the proof of high-level security")
 
     def _not_accepted(self, answer: acse.Answer) -> None:
-        failed = not answer.provider and answer.diagnostic == acse.AUTHENTICATION_FAILURE
-        reason = "dlms_auth_failed" if failed else "dlms_association_refused"
+        reason = "dlms_auth_failed" if _judged_secret(answer) else "dlms_association_refused"
         text = f"the meter refuses the association: {answer.words()}"
         with suppress(MalformedError):  # more words, where there are any
             detail = apdu.refusal(answer.user_information or b"\x08")
@@ -154,6 +153,11 @@ class Association:
             raise DeviceError("association", "dlms_auth_failed", "the meter refuses our proof of the keys")
         if done.data is None or done.data.tag != axdr.OCTETS or not protection.check_proof(done.data.value, challenge):
             raise DeviceError("association", "dlms_meter_unproven", "the meter's own proof of the keys is wrong")
+
+
+def _judged_secret(answer: acse.Answer) -> bool:
+    """Whether the meter says that the secret is wrong: also where it adds that this is so for the moment, it was one failed login."""
+    return not answer.provider and answer.diagnostic == acse.AUTHENTICATION_FAILURE
 
 
 def _unrefused(answer: bytes) -> bytes:
