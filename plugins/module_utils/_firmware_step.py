@@ -25,9 +25,9 @@ from ._engine.wire.dlms.session import BlockCounters, MemoryCounters, invocation
 
 STEPS = frozenset({"identify", "services", "lock", "login", "stage", "trigger", "observe", "find"})
 #: Steps of the image transfer beside those of every method.
-IMAGE_STEPS = frozenset({"look", "cancel", "told"})
+IMAGE_STEPS = frozenset({"look", "cancel", "put_back", "told"})
 #: Steps that change a meter, or may.
-_CHANGES = frozenset({"stage", "trigger", "cancel"})
+_CHANGES = frozenset({"stage", "trigger", "cancel", "put_back"})
 
 
 def run_step(sealed: str | None) -> dict[str, Any]:
@@ -99,7 +99,9 @@ def _steps(payload: dict[str, Any]) -> Any:
         return ToolSteps(*common)
     if payload["method"] == "dlms":
         counters, search = _counters(payload.get("counters")), payload["search"]
-        return DlmsSteps(target, _image(payload["image"], files), Silence(), counters, floor=0, networks=search)
+        steps = DlmsSteps(target, _image(payload["image"], files), Silence(), counters, floor=0, networks=search)
+        steps.restore_enabled = bool(payload.get("restore_enabled"))
+        return steps
     return MeterSteps(*common)
 
 

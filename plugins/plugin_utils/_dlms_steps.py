@@ -217,6 +217,8 @@ class RecordedSteps:
             return False
         try:
             self._steps().cancel()
+            if detail.get("restore_enabled") and self.job.activate == "never":
+                self._steps().put_back()
         except DeviceError:  # it is silent, so it may be activating right now; the look that follows tells
             return False
         return True

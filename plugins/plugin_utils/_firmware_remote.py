@@ -185,6 +185,8 @@ class RemoteImageSteps(RemoteSteps):
             if done:
                 self._there = None
                 self._tidy()
+        # The trigger is another call, which puts it back where nothing is begun.
+        self._options = {**self._options, "restore_enabled": bool(result.get("restore_enabled"))}
         return result
 
     def _name_there(self, item: SendFile) -> str:
@@ -193,3 +195,6 @@ class RemoteImageSteps(RemoteSteps):
 
     def cancel(self) -> dict[str, Any]:
         return dict(self._run("cancel"))
+
+    def put_back(self) -> str:
+        return str(self._run("put_back"))

@@ -156,7 +156,7 @@ def test_every_end_of_an_image_transfer(tmp_path: Path, ledger: Path) -> None:
 @pytest.mark.requirement("R-204", "R-205", "R-221", "R-222", "R-228", "X-05", "F-25", "invariant-c", "invariant-g")
 def test_staged_scheduled_called_off_and_on_demand(tmp_path: Path, ledger: Path) -> None:
     folder, at, later = write(tmp_path / "firmware", 24_000), in_hours(3), in_hours(5)
-    meters = [mcs("q1"), mcs("q2"), mcs("skewed", faults={"F-25": {"offset": 3600}})]
+    meters = [mcs("q1", dlms={"transfer": "disabled"}), mcs("q2"), mcs("skewed", faults={"F-25": {"offset": 3600}})]
     found: list[tuple[str, str, bool]] = []
     with Fleet({"name": "window", "clock_factor": 100, "meters": meters}, tmp_path) as fleet:
         hosts = fleet.hosts()
@@ -174,6 +174,7 @@ def test_staged_scheduled_called_off_and_on_demand(tmp_path: Path, ledger: Path)
         step(activate="at", activate_at=later)
         step(activate="never")
         assert "trigger_accepted" not in [event["kind"] for event in fleet.events()]
+        assert not fleet.meter("q1").state()["image"]["enabled"], "put back when the schedule was called off"
         step("q2", activate="at", activate_at=at)
         assert records_of(ledger).slots_in_use("dlms") == 0, "a meter that waits for its time keeps nobody waiting"
         step("q2")
