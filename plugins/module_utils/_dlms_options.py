@@ -76,7 +76,7 @@ def check_dlms_keys(keys: Any) -> DlmsKeys:
     values: dict[str, bytes] = {}
     for name, value in (keys or {}).items():
         if name not in KEY_NAMES:
-            raise InputError(f"dlms_keys.{name}", None, f"one of the keys {', '.join(KEY_NAMES)}", SPEC_RULE, secret=True)
+            raise InputError(f"dlms_keys.{str(name)[:40]}", None, f"one of the keys {', '.join(KEY_NAMES)}", SPEC_RULE, secret=True)
         if value is not None:
             values[name] = _password(value) if name == "lls" else _key(name, value)
     return DlmsKeys(**values)
@@ -96,7 +96,8 @@ def dlms_secrets(keys: Any) -> list[str]:
         if name == "lls" and text.startswith("hex:") and re.fullmatch(r"([0-9A-Fa-f]{2})+", bare):
             found.append(bytes.fromhex(bare).decode("latin-1"))
         elif name == "lls":
-            found += [text.encode().hex(), text.encode().hex().upper()]
+            octets = text.encode("utf-8", "surrogatepass").hex()
+            found += [octets, octets.upper()]
     return list(dict.fromkeys(item for item in found if item))
 
 
@@ -189,15 +190,19 @@ def _key(name: str, value: Any) -> bytes:
 
 
 def _password(value: Any) -> bytes:
-    """Text as UTF-8, or octets written as ``hex:`` and digits."""
+    """Text as UTF-8, or octets written as ``hex:`` and digits.
+
+    Numbers are refused: of 00000000 without quotation marks a zero is left, and a wrong password is a failed login.
+    """
     octets = b""
     if isinstance(value, str) and value.startswith("hex:"):
         bare = _bare(value.removeprefix("hex:"))
         octets = bytes.fromhex(bare) if re.fullmatch(r"([0-9A-Fa-f]{2})+", bare) else b""
-    elif isinstance(value, (str, int)) and not isinstance(value, bool):
-        octets = str(value).encode()
+    elif isinstance(value, str):
+        octets = value.encode() if value.isprintable() else b""
     if not 1 <= len(octets) <= constants.DLMS_LLS_MAX.number:
-        accepted = f"text of 1 to {constants.DLMS_LLS_MAX.number} octets, or 'hex:' and an even number of hexadecimal digits"
+        most = constants.DLMS_LLS_MAX.number
+        accepted = f"text of 1 to {most} octets in quotation marks, or 'hex:' and an even number of hexadecimal digits"
         raise InputError("dlms_keys.lls", None, accepted, SPEC_RULE, secret=True)
     return octets
 

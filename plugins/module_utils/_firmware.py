@@ -185,11 +185,12 @@ def _moment(text: str) -> str:
     """A time with its zone, in UTC. One that is over is no mistake: the run after the activation gives the same options again."""
     try:
         moment = datetime.fromisoformat(str(text).strip())
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+        told = moment.astimezone(UTC).isoformat(timespec="seconds") if moment.tzinfo is not None else ""
+    except (ValueError, OverflowError):  # the first or last day there is, in another zone
+        told = ""
+    if not told:
         raise InputError("activate_at", text, "a time with its zone, such as 2026-11-22T02:30:00+01:00", "R-204")
-    return moment.astimezone(UTC).isoformat(timespec="seconds")
+    return told
 
 
 def _version(text: str) -> Version:

@@ -41,7 +41,7 @@ SECURITY_SPEC: dict[str, Any] = merge_specs(
         "lls_secret": {
             "type": "dict",
             "no_log": True,
-            "options": {"client": {"type": "int", "required": True}, "value": {"type": "str", "required": True, "no_log": True}},
+            "options": {"client": {"type": "int", "required": True}, "value": {"type": "raw", "required": True, "no_log": True}},
         },
         "update_secret": {"type": "str", "choices": list(UPDATE_SECRET), "default": "always", "no_log": False},
         "new_keys": {"type": "dict", "no_log": True},
@@ -93,7 +93,7 @@ def secrets_of(params: Mapping[str, Any]) -> list[str]:
         found += [str(value), bare.lower(), bare.upper()]
     if isinstance(lls, Mapping) and isinstance(lls.get("value"), str):
         text = lls["value"]
-        found += [text, text.removeprefix("hex:"), text.encode().hex()]
+        found += [text, text.removeprefix("hex:"), text.encode("utf-8", "surrogatepass").hex()]
     if isinstance(params.get("marks_key"), str):
         found.append(params["marks_key"])
     return [item for item in dict.fromkeys(found) if item]

@@ -39,8 +39,8 @@ options:
         type: int
         required: true
       value:
-        description: The password as text, or its octets as C(hex:) and hexadecimal digits; 8 to 64 octets.
-        type: str
+        description: The password as text in quotation marks, or its octets as C(hex:) and hexadecimal digits; 8 to 64 octets.
+        type: raw
         required: true
   update_secret:
     description:

@@ -149,7 +149,11 @@ class MeterAction(ActionBase):
         given.update((name, value) for name, value in self._task.args.items() if value is not None)
         if "host" in self.ARGUMENT_SPEC and not given.get("host"):
             given["host"] = self.default_host(task_vars)
-        outcome = self._spec_validator().validate(given)
+        try:
+            outcome = self._spec_validator().validate(given)
+        except (TypeError, ValueError, OverflowError):  # core's own check does not foresee every kind of value
+            self._learn_secrets(given)
+            raise OptionError(self._unfit(given)) from None
         if outcome.error_messages:
             self._learn_secrets(given)
             raise OptionError("; ".join(self._safe_message(text, given) for text in outcome.error_messages))
@@ -177,6 +181,16 @@ class MeterAction(ActionBase):
         for name, spec in self.ARGUMENT_SPEC.items():
             if spec.get("no_log") and isinstance(params.get(name), str):
                 self.redactor.add(params[name])
+
+    def _unfit(self, given: Mapping[str, Any]) -> str:
+        """Which options core's check cannot even look at, each with the type that it has to be of."""
+        names = []
+        for name in sorted(set(given) & set(self.ARGUMENT_SPEC)):
+            try:
+                ArgumentSpecValidator({name: self.ARGUMENT_SPEC[name]}).validate({name: given[name]})
+            except (TypeError, ValueError, OverflowError):
+                names.append(f"{name}: the given value is not of the documented form ({self.ARGUMENT_SPEC[name].get('type', 'str')})")
+        return "; ".join(names) or "an option is not of the documented form"
 
     def _safe_message(self, text: str, given: Mapping[str, Any]) -> str:
         """A validator's message; whole when no secret option is in it."""

@@ -138,6 +138,8 @@ def test_options_of_an_image_transfer() -> None:
         (image(activate_at="2026-11-22T02:30:00+01:00"), "nothing without activate: at"),
         (image(activate="at", activate_at="2026-11-22T02:30:00"), "with its zone"),
         (image(activate="at", activate_at="tonight"), "with its zone"),
+        (image(activate="at", activate_at="9999-12-31T23:59:59-14:00"), "with its zone"),
+        (image(activate="at", activate_at="0001-01-01T00:00:00+14:00"), "with its zone"),
         (image(component=10), "R-216"),
         (image(component=-1), "R-216"),
         (image(service="multicast"), "multicast is for a later release"),

@@ -96,7 +96,17 @@ def test_the_host_is_that_of_the_inventory_also_when_delegated() -> None:
 
 @pytest.mark.parametrize(
     ("args", "words"),
-    [({"word": "c"}, "word"), ({"count": "many"}, "count"), ({"wurd": "a"}, "wurd"), ({"ports": {"telnet": 23}}, "telnet"), ({"ports": "x"}, "ports")],
+    [
+        ({"word": "c"}, "word"),
+        ({"count": "many"}, "count"),
+        ({"wurd": "a"}, "wurd"),
+        ({"ports": {"telnet": 23}}, "telnet"),
+        ({"ports": "x"}, "ports"),
+        ({"dlms": True}, "dlms: the given value is not of the documented form (dict)"),  # core's own check ends in a TypeError
+        ({"dlms": {1: 2}, "word": "a"}, "dlms: the given value"),
+        ({"dlms": {"client": float("inf")}}, "dlms: the given value"),
+        ({"dlms": {"system_title": "x" * 10_000}, "count": float("inf")}, "count: the given value"),
+    ],
 )
 def test_bad_options_fail_with_one_sentence_before_any_work(args: dict[str, Any], words: str) -> None:
     result = action(args, work=raising(AssertionError("worked")))
@@ -193,7 +203,11 @@ def test_a_module_call_carries_secrets_as_one_opaque_value() -> None:
     [
         (AnsibleConnectionFailure("Connection timed out"), "the host jump cannot be reached", "device"),
         ({"unreachable": True, "msg": "gone"}, "the host jump cannot be reached", "device"),
-        ({"failed": True, "msg": "x", "module_stderr": "ModuleNotFoundError: No module named 'pymodbus'"}, "'pymodbus' is missing on jump", "dependency"),
+        (
+            {"failed": True, "msg": "x", "module_stderr": "ModuleNotFoundError: No module named 'pymodbus'"},
+            "'pymodbus' is missing on jump",
+            "dependency",
+        ),
         ({"failed": True, "msg": "The module interpreter '/no/python' was not found."}, "the module failed on jump", "device"),
         ({"failed": True, "msg": "own", "error": {"class": "input"}}, "own", "input"),
     ],

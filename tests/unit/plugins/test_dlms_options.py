@@ -92,6 +92,8 @@ def test_what_cannot_work_is_refused_before_any_contact(dlms: dict[str, Any], ke
         {"lls": ""},
         {"lls": "Canary-77-x" * 10},
         {"lls": True},
+        {"lls": 0},  # what YAML makes of 00000000 without quotation marks
+        {"lls": "Canary-\ud800"},
         {"master": "Canary-77-x"},
     ],
 )

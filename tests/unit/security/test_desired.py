@@ -37,6 +37,8 @@ SECRET = {"client": 2, "value": "Canary-long-enough"}
         ({"lls_secret": {"client": 2, "value": "short"}}, DLMS, "lls_secret.value"),
         ({"lls_secret": {"client": 2, "value": "aaaaaaaaaaaa"}}, DLMS, "lls_secret.value"),
         ({"lls_secret": {"client": 2, "value": "Canary\nbreak"}}, DLMS, "lls_secret.value"),
+        ({"lls_secret": {"client": 2, "value": "Canary-\ud800-half"}}, DLMS, "lls_secret.value"),
+        ({"lls_secret": {"client": 2, "value": 342391}}, DLMS, "lls_secret.value"),  # 01234567 without quotation marks
         ({"lls_secret": {"client": 2, "value": "hex:0g"}}, DLMS, "lls_secret.value"),
         ({"lls_secret": {"client": 2, "value": "x" * 65 + "yz"}}, DLMS, "lls_secret.value"),
         ({"lls_secret": SECRET, "update_secret": "on_create"}, DLMS, "marks_key"),

@@ -9,6 +9,9 @@ class MeteringError(Exception):
     """Base of every error that may reach a user as one sentence."""
 
 
+_SHOWN = 200  # characters of a value in a sentence
+
+
 class InputError(MeteringError):
     """Bad input, refused before any contact.
 
@@ -20,6 +23,8 @@ class InputError(MeteringError):
         self.accepted = accepted
         self.rule = rule
         shown = "the given value" if secret else repr(value)
+        if len(shown) > _SHOWN:
+            shown = shown[:_SHOWN] + "…"
         super().__init__(f"{option}: {shown} is not accepted; expected {accepted} ({rule})")
 
 

@@ -119,13 +119,13 @@ def _lls(given: Any, dlms: Dlms) -> LlsSecret | None:
 def secret_octets(option: str, value: Any) -> bytes:
     """A password as octets: text, or hexadecimal digits after ``hex:``. Raises InputError without showing it."""
     if not isinstance(value, str) or not value:
-        raise InputError(option, None, "text, or hexadecimal digits after 'hex:'", "design 4.3", secret=True)
+        raise InputError(option, None, "text in quotation marks, or hexadecimal digits after 'hex:'", "design 4.3", secret=True)
     if value.startswith("hex:"):
         try:
             return bytes.fromhex(value[4:])
         except ValueError:
             raise InputError(option, None, "an even number of hexadecimal digits after 'hex:'", "design 4.3", secret=True) from None
-    if any(ord(char) < 32 or ord(char) == 127 for char in value):
+    if any(ord(char) < 32 or ord(char) == 127 or 0xD800 <= ord(char) < 0xE000 for char in value):  # the last are half characters
         raise InputError(option, None, "text without line breaks or control characters", "design 4.3", secret=True)
     return value.encode()
 

@@ -141,9 +141,11 @@ def parse_at(text: object) -> datetime:
     accepted = "a time with zone, such as 2026-11-22T02:00:00+01:00"
     try:
         moment = datetime.fromisoformat(str(text).strip())
-    except ValueError:
-        raise InputError("activate_at", text, accepted, "R-204") from None
-    if moment.tzinfo is None:
+        spare = timedelta(days=2)  # the meter's own zone must not lead out of the calendar
+        fits = moment.tzinfo is not None and moment - spare < moment < moment + spare
+    except (ValueError, OverflowError):
+        fits = False
+    if not fits:
         raise InputError("activate_at", text, accepted, "R-204")
     return moment
 
