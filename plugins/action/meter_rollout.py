@@ -194,7 +194,8 @@ class _Meters:
         error = entry.get("error") or {}
         reserve = said.get("attempts_reserve")
         firmware = facts.get("firmware") or {}
-        block_size = (facts.get("transfer") or {}).get("block_size")
+        transfer = firmware.get("transfer")
+        block_size = transfer.get("block_size") if isinstance(transfer, Mapping) else None
         address = _known((facts.get("network") or {}).get("address")) or str(said.get("host") or said.get("ansible_host", "") or host)
         accept = said.get("accept")
         opened = self._left_open(host, serial)
