@@ -44,6 +44,8 @@ from ._method import Method, documented_limits
 
 #: Ends after which nothing is left in the meter to go on with.
 _GONE = frozenset({"verified", "verified_late", "failed_final"})
+#: Bad ends before the activation after which the meter may still hold blocks, or end its check: the next run goes on (X-08).
+_GOES_ON = frozenset({"transport_failed", "image_incomplete", "image_transfer_refused", "image_verification_late"})
 
 
 class DlmsMethod(Method):
@@ -183,7 +185,7 @@ class DlmsMethod(Method):
 
     def ended(self, outcome: str, reason: str) -> tuple[str, str]:
         serial = self.task.reading.serial if self.task.reading else None
-        if serial and outcome in _GONE and reason != "transport_failed" and self.task.records.dlms.transfer(serial):
+        if serial and outcome in _GONE and reason not in _GOES_ON and self.task.records.dlms.transfer(serial):
             self.task.records.dlms.end_transfer(serial, outcome)
         return outcome, reason
 
