@@ -29,6 +29,11 @@ PHASES: dict[str, tuple[int, int]] = {
     "leased": (0, 2),
     "prechecks": (0, 2),
     "staging": (2, 30),
+    "initiating": (2, 3),
+    "initiated": (3, 4),
+    "transferring": (4, 28),
+    "transferred": (28, 28),
+    "checking": (28, 30),
     "staged": (30, 32),
     "attempt_recorded": (32, 34),
     "resuming": (34, 36),
@@ -37,6 +42,7 @@ PHASES: dict[str, tuple[int, int]] = {
     "restarting": (38, 55),
     "resumed": (55, 60),
     "verifying": (60, 95),
+    "activated_unconfirmed": (60, 95),
     "settling": (95, 99),
 }
 

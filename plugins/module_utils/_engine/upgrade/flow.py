@@ -194,7 +194,7 @@ class Flow:
             if (attempt is None or self._resolve(attempt)) and not resume:
                 self._rest_of_settle(slot.settling_since)
                 self._attempts()
-            if self.result.outcome in GOOD:
+            if self.result.outcome in GOOD and self.job.settle:
                 settling = True
                 self._settle()
                 settling = False
