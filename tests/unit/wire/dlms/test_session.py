@@ -697,6 +697,19 @@ def test_a_counter_that_went_back_is_refused_before_the_login(meter):
     assert len(meter.counters) == len(set(meter.counters))
 
 
+def test_a_counter_that_another_run_was_told_meanwhile_did_not_go_back(meter):
+    counters = MemoryCounters()
+    counters.reserve(counter_name(target(meter)), 64, 900)  # the other run, told between our question and our reservation
+    meter.public = [*told(500), *told(899)]
+    with Session(target(meter), counters):
+        pass
+    assert meter.clients == [16, 16, 1] and min(meter.counters) >= 964
+    meter.public = [*told(500), *told(500)]
+    with pytest.raises(DeviceError) as caught:
+        Session(target(meter), counters).open()
+    assert caught.value.reason == "dlms_counter_rolled_back" and meter.clients[3:] == [16, 16]
+
+
 def test_clients_with_a_counter_of_their_own(meter):
     meter.public = told(7, 900)
     assert invocation_counter(target(meter, dataclasses.replace(HLS, client=2))) == 900

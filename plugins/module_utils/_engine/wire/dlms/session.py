@@ -92,15 +92,31 @@ class Session:
         if self._wire is not None:
             raise RuntimeError("this session is open")
         if self._association.needs_key:
-            if self._floor is None:
-                self._floor = _told_floor(self.target, self.client, self._pause)
-            self._counters.begin(self._floor)
+            self._begin_counters()
         try:
             self._associate()
         except BusyError:
             # The only state in which a second request is no second login: the meter judged nothing yet.
             self._pause(constants.DLMS_BUSY_WAIT.number)
             self._associate()
+
+    def _begin_counters(self) -> None:
+        if self._floor is not None:
+            self._counters.begin(self._floor)
+            return
+        floor = _told_floor(self.target, self.client, self._pause)
+        for last in (False, False, True):
+            try:
+                self._counters.begin(floor)
+                return
+            except DeviceError as error:
+                if last or error.reason != "dlms_counter_rolled_back":
+                    raise
+                # Other runs may have been told later ones between our question and this. A meter that went back says so again.
+                again = _told_floor(self.target, self.client, self._pause)
+                if again <= floor:
+                    raise
+                floor = again
 
     def _associate(self) -> None:
         limit = self.client.max_pdu + constants.DLMS_PDU_MARGIN.number
