@@ -211,7 +211,9 @@ class DlmsSteps:
             observation.elapsed = clock.monotonic() - start
             advance(observation, sight, wanted, deadlines, self._ahead(observation.detail))
             last = observation.timeline[-1] if observation.timeline else {"state": "triggered", "text": ""}
-            self.hooks.phase(last["state"], None, last["text"])
+            # What an earlier run scheduled and this one takes back is no failure to anybody who watches.
+            state = "not_started" if observation.reason == "upgrade_not_started" else last["state"]
+            self.hooks.phase(state, None, last["text"])
             return True if observation.outcome else None
 
         def pace() -> float:
