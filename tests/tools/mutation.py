@@ -2,14 +2,16 @@
 # Copyright: (c) 2026, The gridops.metering authors
 """Alters each matrix row, attempt limit and constant in turn; fails where no unit test marked with its rule turns red.
 
-Each mutant lives in a forked child, which changes the catalogue before the rest of the engine and any test is imported and
-then runs only those unit tests of the pure core that carry one of the item's rules. Numbers that are a choice of this collection (rule ``own``)
-are proved by the table of constants.
+Each mutant lives in a forked child and meets only those unit tests of the pure core that carry one of the item's rules. First
+the children of one collected session, which is quick; a mutant that passes there gets a child which changes the catalogue before
+the rest of the engine and any test is imported. Numbers that are a choice of this collection (rule ``own``) are proved by the
+table of constants.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import io
 import os
@@ -155,21 +157,19 @@ def _of_constant(constant: Any, index: int) -> Iterator[Mutant]:
 
 
 class Select:
-    """A pytest plugin: keeps the tests with a wanted mark, notes whether one failed. Nothing wanted means all that are marked."""
+    """A pytest plugin: keeps the tests with a wanted mark."""
 
     def __init__(self, rules: frozenset[str]) -> None:
         self.rules = rules
-        self.kept = 0
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         wanted, rest = [], []
         for item in items:
-            (wanted if self._wants(item) else rest).append(item)
+            (wanted if self.wants(item) else rest).append(item)
         config.hook.pytest_deselected(items=rest)
         items[:] = wanted
-        self.kept = len(wanted)
 
-    def _wants(self, item: pytest.Item) -> bool:
+    def wants(self, item: pytest.Item) -> bool:
         ids = {rule for mark in item.iter_markers("requirement") for rule in mark.args}
         if "own" in self.rules and item.nodeid.startswith(CONSTANTS_TEST):
             return True
@@ -187,26 +187,44 @@ def files_by_rule(root: Path = ROOT) -> dict[str, set[str]]:
     return result
 
 
-def _speed(file: str) -> tuple[int, str]:
-    return (0 if "/catalogue/" in file else 2 if "properties" in file else 1, file)
+def _speed(file: str) -> tuple[int, bool, str]:
+    return (0 if "/catalogue/" in file else 2 if "properties" in file else 1, file != CONSTANTS_TEST, file)
 
 
-def run_tests(files: set[str], rules: frozenset[str]) -> int:
+class Fork:
+    """A pytest plugin: in place of the run, a forked child for each mutant alters the table and runs the tests of its rules."""
+
+    def __init__(self, todo: list[Mutant], workers: int) -> None:
+        self.todo, self.workers = todo, workers
+        self.caught: list[str] = []
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if not session.testsfailed:  # a collection that failed proves nothing
+            done = children(self.todo, self.workers, lambda mutant: self._run(session, mutant))
+            self.caught = [mutant.name for mutant, code in done if code == CAUGHT]
+        return True
+
+    def _run(self, session: pytest.Session, mutant: Mutant) -> int:
+        gc.disable()  # a short life; collecting would only copy the pages shared with the parent
+        mutant.apply()
+        chosen, own = Select(frozenset(mutant.rules)), f"[{mutant.name.split()[0]}"
+        # The case that bears the item's name comes first: it is the one most likely to turn red.
+        for item in sorted(
+            filter(chosen.wants, session.items), key=lambda item: (own not in item.nodeid, *_speed(item.nodeid.split("::")[0]))
+        ):
+            session.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            if session.testsfailed:
+                return CAUGHT
+        return MISSED
+
+
+def run_tests(files: set[str], rules: frozenset[str], *plugins: Fork) -> int:
     """CAUGHT when a wanted test failed, MISSED when all passed or none was there, BROKEN when the tests could not be run."""
-    chosen = Select(rules)
-    options = [
-        "-x",
-        "-q",
-        "--no-header",
-        "--tb=no",
-        "--override-ini=addopts=",
-        "--import-mode=importlib",
-        "--assert=plain",
-        f"--rootdir={ROOT}",
-    ]
+    options = ["-x", "--override-ini=addopts=", "--import-mode=importlib", "--assert=plain", f"--rootdir={ROOT}"]
+    options += ["-p", "no:terminal"] if plugins else ["-q", "--no-header", "--tb=no"]
     for plugin in _NOT_NEEDED:
         options += ["-p", f"no:{plugin}"]
-    code = pytest.main([*options, *sorted(files, key=_speed)], plugins=[chosen])
+    code = pytest.main([*options, *sorted(files, key=_speed)], plugins=[Select(rules), *plugins])
     if code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         return MISSED
     if code == pytest.ExitCode.TESTS_FAILED:
@@ -217,12 +235,12 @@ def run_tests(files: set[str], rules: frozenset[str]) -> int:
 # Children
 
 
-def _child(work: Callable[[], int], log: Path | None = None) -> int:
+def _child(work: Callable[[], int], log: Path | None = None, patience: int = int(DEADLINE)) -> int:
     """Fork, run, and give back the process id; the child never returns."""
     process = os.fork()
     if process:
         return process
-    signal.alarm(int(DEADLINE) + 30)
+    signal.alarm(patience + 30)
     code = BROKEN
     text = io.StringIO()
     try:
@@ -251,30 +269,56 @@ def _wait(process: int) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def run_all(todo: list[Mutant], workers: int, say: Callable[[str], None]) -> dict[str, int]:
-    """Exit code of each mutant by name; a child that passes the deadline counts as caught, since something changed."""
-    files = files_by_rule()
-    waiting, running, codes = list(reversed(todo)), {}, {}
+def children(todo: list[Mutant], workers: int, work: Callable[[Mutant], int]) -> Iterator[tuple[Mutant, int]]:
+    """Mutants and the codes of their children as these end; one that passes the deadline counts as caught, since something changed."""
+    waiting, running = list(reversed(todo)), {}
     while waiting or running:
         while waiting and len(running) < workers:
             mutant = waiting.pop()
-            process = _child(lambda mutant=mutant: _mutated(mutant, files))
-            running[process] = (mutant, time.monotonic())
+            running[_child(lambda mutant=mutant: work(mutant))] = (mutant, time.monotonic())
         process, status = os.waitpid(-1, os.WNOHANG)
         if process in running:
-            mutant, dummy = running.pop(process)
-            codes[mutant.name] = os.waitstatus_to_exitcode(status)
-            if codes[mutant.name] != CAUGHT:
-                say(f"  not caught: {mutant.name} ({', '.join(mutant.rules)})")
+            yield running.pop(process)[0], os.waitstatus_to_exitcode(status)
             continue
         for child, (mutant, began) in list(running.items()):
             if time.monotonic() - began > DEADLINE:
                 os.kill(child, signal.SIGKILL)
                 os.waitpid(child, 0)
                 del running[child]
-                codes[mutant.name] = CAUGHT
-                say(f"  stopped after {DEADLINE:.0f} s, counted as caught: {mutant.name}")
-        select.select([], [], [], 0.01)
+                yield mutant, CAUGHT
+        select.select([], [], [], 0.002)
+
+
+def quickly_caught(todo: list[Mutant], workers: int, files: dict[str, set[str]]) -> set[str]:
+    """Names of the mutants that turn a test red in a session which was collected before; that session has a process of its own."""
+    rules = frozenset(rule for mutant in todo for rule in mutant.rules)
+    chosen = set().union(*(files.get(rule, set()) for rule in rules))
+    reader, writer = os.pipe()
+
+    def work() -> int:
+        fork = Fork(todo, workers)
+        if chosen:
+            run_tests(chosen, rules, fork)
+        with open(writer, "w", encoding="utf-8") as stream:
+            stream.write("\n".join(fork.caught))
+        return CAUGHT
+
+    process = _child(work, patience=len(todo) * int(DEADLINE))
+    os.close(writer)
+    with open(reader, encoding="utf-8") as stream:
+        names = set(stream.read().splitlines())
+    _wait(process)
+    return names
+
+
+def run_all(todo: list[Mutant], workers: int, say: Callable[[str], None]) -> dict[str, int]:
+    """Exit code of each mutant by name."""
+    files = files_by_rule()
+    codes = dict.fromkeys(quickly_caught(todo, workers, files), CAUGHT)
+    for mutant, code in children([item for item in todo if item.name not in codes], workers, lambda item: _mutated(item, files)):
+        codes[mutant.name] = code
+        if code != CAUGHT:
+            say(f"  not caught: {mutant.name} ({', '.join(mutant.rules)})")
     return codes
 
 
