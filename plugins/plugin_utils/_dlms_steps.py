@@ -212,8 +212,15 @@ class RecordedSteps:
         return dict(self._steps().observe(state, expected, limits, seconds))
 
     def recall(self, detail: Mapping[str, Any]) -> bool:
-        """Empty the meter's schedule where this run wants something else than what an earlier one wrote there."""
-        if detail.get("activate") != "at" or (self.job.activate == "at" and self.job.at == detail.get("at")):
+        """Empty the meter's schedule where this run wants something else of the same image than what an earlier one wrote there.
+
+        The schedule of another image is only touched by leave to throw that image away.
+        """
+        if detail.get("activate") != "at":
+            return False
+        same = detail.get("component") == self.job.component and set(detail.get("expected") or ()) & set(self.job.expected)
+        as_wanted = self.job.activate == "at" and self.job.at == detail.get("at")
+        if (same and as_wanted) or not (same or self.job.replace_pending):
             return False
         try:
             self._steps().cancel()

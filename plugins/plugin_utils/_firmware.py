@@ -210,6 +210,9 @@ class FirmwareTask:
         ended = self._flow(method, self._resume_job(method, attempt), resume=True)
         self.attempts = judging.budget(self)
         again = ended.outcome == "failed_retryable" and (self.rules.retries > 0 or self.rules.retry)
+        if ended.outcome == "scheduled" and attempt.target != str(self.rules.version):
+            text = f"the meter waits to activate {attempt.target}; call that off by activate: never for it, or accept replace_pending"
+            return self.result("blocked", "image_pending", text)
         if again or not ended.outcome:
             self.wrote, self._just_read = ended.changed, None
             self.resumed, self.reading, self.hop, self.path, self.method = ended, None, None, None, None
@@ -426,7 +429,7 @@ class FirmwareTask:
             "settle": self.rules.settle if method.settles else 0.0,
             "lease_wait": self.rules.lease_wait,
             # Copying through a jump host cannot beat, so the lease must outlive that.
-            "lease_ttl": method.stage_seconds() + limits.hard_timeout if self.remote is not None else float(constants.LEASE_TTL.number),
+            "lease_ttl": limits.hard_timeout if self.remote is not None else float(constants.LEASE_TTL.number),
             "slice": float(constants.OBSERVE_SLICE.number) if self.remote is not None else limits.hard_timeout,
             "park": self.rules.park,
             "retry_hold": method.retry_hold and self.rules.waits["retry_hold"],

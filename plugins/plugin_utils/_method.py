@@ -76,10 +76,6 @@ class Method:
         """Whether the meter gets the firmware and is not told to install it."""
         return False
 
-    def stage_seconds(self) -> float:
-        """How long bringing the files to the meter may take at most, where that is longer than usual."""
-        return 0.0
-
     def rests(self, attempt: Attempt | None) -> str:
         """The outcome where a run would change nothing, because the meter rests as it is wanted to; ``attempt`` is its open one."""
         return ""

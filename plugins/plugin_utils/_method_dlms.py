@@ -17,7 +17,6 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.prechecks import Precheck, Situation
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.prechecks_dlms import (
     EMPTY,
-    OTHER,
     OTHER_HALF,
     OUR_HALF,
     OURS,
@@ -27,12 +26,8 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.types import Attempt
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.dlms import DlmsSteps
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.dlms_rules import (
-    INITIATED,
-    VERIFIED,
-    VERIFYING,
     ImageJob,
-    is_pending,
-    may_resume,
+    pending_kind,
 )
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.flow import HopResult
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.observe import Limits
@@ -77,10 +72,6 @@ class DlmsMethod(Method):
     def limits(self) -> Limits:
         activation, idle = constants.DLMS_ACTIVATION_LIMIT.number, constants.DLMS_NOT_BEGUN.number
         return documented_limits(self.task, card_reset=float(activation), no_progress=float(idle), works_first=True)
-
-    def stage_seconds(self) -> float:
-        """The longest estimate, twice: nothing beats while a jump host sends the image."""
-        return 2.0 * transfer_seconds(sum(item.size for item in self.files()))[1]
 
     def files(self) -> list[SendFile]:
         return [item for item in super().files() if item.role == "image"]
@@ -146,7 +137,9 @@ class DlmsMethod(Method):
         job = self._job(self.files())
         look = steps.gathered()
         kept = steps.ledger.transfer(task.reading.serial) if look and task.reading else None
-        pending = _pending(look, kept, job, bool(task.params.get("fill_gaps"))) if look else EMPTY
+        pending = pending_kind(look, job, kept) if look else EMPTY
+        if pending == OTHER_HALF and task.params.get("fill_gaps"):
+            pending = OUR_HALF
         self._waits = pending
         task.needed.update(needed_words(self.component, self._signature(), pending))
         return {
@@ -201,15 +194,6 @@ class DlmsMethod(Method):
     def notes(self) -> Mapping[str, Any]:
         least, most = transfer_seconds(sum(item.size for item in self.files()))
         return {"component": self.component, "activate": self.task.rules.activate, "transfer_seconds": [round(least), round(most)]}
-
-
-def _pending(look: Mapping[str, Any], kept: Mapping[str, Any] | None, job: ImageJob, fill_gaps: bool) -> str:
-    """What the second slot holds, in the words of the prechecks."""
-    if look["status"] == VERIFIED:
-        return OURS if is_pending(look, job, kept) else OTHER
-    if look["status"] in (INITIATED, VERIFYING):
-        return OUR_HALF if fill_gaps or may_resume(kept, look, job) else OTHER_HALF
-    return EMPTY
 
 
 def _ahead(at: str, now: float) -> float | None:

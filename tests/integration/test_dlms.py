@@ -156,13 +156,14 @@ def test_every_end_of_an_image_transfer(tmp_path: Path, ledger: Path) -> None:
 @pytest.mark.requirement("R-204", "R-205", "R-221", "R-222", "R-228", "X-05", "F-25", "invariant-c", "invariant-g")
 def test_staged_scheduled_called_off_and_on_demand(tmp_path: Path, ledger: Path) -> None:
     folder, at, later = write(tmp_path / "firmware", 24_000), in_hours(3), in_hours(5)
+    another = {"version": "020500020002", "artifacts": write(tmp_path / "another", 24_000, "020500020002")}
     meters = [mcs("q1", dlms={"transfer": "disabled"}), mcs("q2"), mcs("skewed", faults={"F-25": {"offset": 3600}})]
     found: list[tuple[str, str, bool]] = []
     with Fleet({"name": "window", "clock_factor": 100, "meters": meters}, tmp_path) as fleet:
         hosts = fleet.hosts()
 
         def step(name: str = "q1", **options: Any) -> None:
-            result = upgrade(hosts, name, ledger, artifacts=folder, **options)
+            result = upgrade(hosts, name, ledger, **{"artifacts": folder, **options})
             found.append((result["outcome"], result["reason"], result["changed"]))
 
         step(activate="never")
@@ -172,9 +173,11 @@ def test_staged_scheduled_called_off_and_on_demand(tmp_path: Path, ledger: Path)
         step(activate="at", activate_at=at)
         step(activate="at", activate_at=at, check=True)
         step(activate="at", activate_at=later)
+        step(**another)
         step(activate="never")
         assert "trigger_accepted" not in [event["kind"] for event in fleet.events()]
         assert not fleet.meter("q1").state()["image"]["enabled"], "put back when the schedule was called off"
+        step(**another)
         step("q2", activate="at", activate_at=at)
         assert records_of(ledger).slots_in_use("dlms") == 0, "a meter that waits for its time keeps nobody waiting"
         step("q2")
@@ -182,11 +185,11 @@ def test_staged_scheduled_called_off_and_on_demand(tmp_path: Path, ledger: Path)
         step("skewed", activate="at", activate_at=in_hours(-1))
         kinds = {name: acts(fleet, name) for name in hosts}
         serial = str(fleet.meter("q1").state()["serial"])
-    staged, scheduled = ("staged", "", True), ("scheduled", "", True)
+    staged, scheduled, pending = ("staged", "", True), ("scheduled", "", True), ("blocked", "image_pending", False)
     assert found == [
         *(staged, ("staged", "", False), ("staged", "", False)),
         *(scheduled, ("scheduled", "", False), ("scheduled", "", False)),
-        *(scheduled, staged, scheduled, ("verified", "", True)),
+        *(scheduled, pending, staged, pending, scheduled, ("verified", "", True)),
         *(("blocked", "meter_clock_wrong", False), ("blocked", "activation_time_refused", False)),
     ]
     assert kinds == {
@@ -278,7 +281,9 @@ def test_a_mixed_campaign_has_one_plan_and_one_report(tmp_path: Path, artifacts:
             "activate": "never",
         }
         (tmp_path / "campaign.yml").write_text(yaml.safe_dump(campaign), encoding="utf-8")
-        run = site.run("upgrade", metering_artifacts=str(folder), metering_targets={}, metering_campaign_file=str(tmp_path / "campaign.yml"))
+        run = site.run(
+            "upgrade", metering_artifacts=str(folder), metering_targets={}, metering_campaign_file=str(tmp_path / "campaign.yml")
+        )
         assert site.outcomes() == {"p1": "verified", "q1": "verified", "q2": "staged", "q3": "current", "p2": "current"}, run.output
         assert run.code == 0 and "violation" not in {event["kind"] for event in fleet.events()}
         plan = json.loads((site.report / "plan.json").read_text(encoding="utf-8"))
