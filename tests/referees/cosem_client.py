@@ -148,7 +148,13 @@ def run(job: dict) -> list[dict]:
 
 
 def main() -> None:
-    results = run(json.load(sys.stdin))
+    job = json.load(sys.stdin)
+    if "pdus" in job or "make" in job:
+        import cosem_codec
+
+        results = cosem_codec.read_back(job["pdus"]) if "pdus" in job else cosem_codec.make(job["make"])
+    else:
+        results = run(job)
     json.dump({"results": results, "import": IMPORT, "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}, OUT)
     OUT.flush()
 
