@@ -101,6 +101,7 @@ DETACHED = {"kind": "detached", "algorithm": "ecdsa-p256-sha256", "public_key": 
         (put("signature", {**DETACHED, "file": "img/none.sig"}), ["image_signature_missing"]),
         (put("signature", {**DETACHED, "public_key": "none.pem"}), ["image_signature_missing"]),
         (put("signature", {**DETACHED, "public_key": "../vendor.pem"}), ["image_signature_missing"]),
+        (put("signature", {**DETACHED, "file": "img/fw.sig\0"}), ["image_signature_missing"]),
         (put("signature", {"kind": "detached", "public_key": "vendor.pem"}), ["image_signature_missing"]),
         (put("signature", {"kind": "detached", "file": "img/fw.sig"}), ["image_signature_missing"]),
         (put("signature", {**DETACHED, "public_key": pem(KEY)}), []),

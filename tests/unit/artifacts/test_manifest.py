@@ -185,6 +185,7 @@ BAD: list[tuple[Change, str, str]] = [
     (file("size", "3"), "size", "R-036"),
     (file("path", "../elsewhere"), "'../elsewhere'", "R-040"),
     (file("path", "/etc"), "'/etc'", "R-040"),
+    (file("path", "a\0b"), "folder inside", "R-040"),
     (file("owner", "me"), "owner", "R-036"),
     (lambda item: item["files"][0].pop("sha256"), "sha256", "R-036"),
     (put("component", "one"), "component", "R-216"),

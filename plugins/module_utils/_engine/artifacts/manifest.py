@@ -186,7 +186,7 @@ def _version(where: str, text: str) -> str:
 
 def _file(folder: Path, where: str, entry: dict[str, Any]) -> ArtifactFile:
     sub = Path(entry.get("path", "."))
-    if sub.is_absolute() or ".." in sub.parts:
+    if sub.is_absolute() or ".." in sub.parts or "\x00" in str(sub):
         raise InputError(f"{where}.path", str(sub), "a folder inside the artifact folder", "R-040")
     return ArtifactFile(
         name=entry["name"],

@@ -94,7 +94,7 @@ def pinned_key(folder: Path, stated: str) -> str:
 def inside(folder: Path, name: str) -> Path:
     """The path of a file that the manifest names, inside its folder. Raises ValueError."""
     path = Path(name)
-    if path.is_absolute() or ".." in path.parts:
+    if path.is_absolute() or ".." in path.parts or "\x00" in name:
         raise ValueError(f"{name} is not inside the artifact folder")
     return folder / path
 
