@@ -21,7 +21,7 @@ from ._engine.upgrade.ftp import FtpSteps
 from ._engine.upgrade.steps import MeterSteps, SendFile, Silence
 from ._engine.upgrade.tool import ToolSteps
 from ._engine.upgrade.web import WebSteps
-from ._engine.wire.dlms.session import BlockCounters, MemoryCounters, invocation_counter
+from ._engine.wire.dlms.session import BlockCounters, MemoryCounters, told_floor
 
 STEPS = frozenset({"identify", "services", "lock", "login", "stage", "trigger", "observe", "find"})
 #: Steps of the image transfer beside those of every method.
@@ -39,7 +39,7 @@ def run_step(sealed: str | None) -> dict[str, Any]:
         redactor.add(secret)
     try:
         if step == "told":  # the one thing that is asked before there are counters
-            value: Any = invocation_counter(steps.target)
+            value: Any = told_floor(steps.target) - 1  # -1 where the meter does not tell
         else:
             value = getattr(steps, step)(**payload["arguments"])
     except DeviceError as error:

@@ -14,10 +14,8 @@ from typing import Any
 
 from ..base.errors import DeviceError
 from ..base.target import Dlms, Target
-from ..wire.dlms.apdu import AccessFault, RefusalError
 from ..wire.dlms.counters import CounterStore
-from ..wire.dlms.session import Session, invocation_counter
-from ..wire.dlms.transport import LostError
+from ..wire.dlms.session import Session, told_floor
 from . import mcs301_firmware as parts
 from . import mcs301_state as state
 from .mcs301_reader import Meter
@@ -73,14 +71,7 @@ def read_target(
 
 def counter_floor(target: Target) -> int:
     """The lowest invocation counter which the meter says it takes, 0 where it does not tell. Raises DeviceError where it is not there."""
-    try:
-        return invocation_counter(target) + 1
-    except (AccessFault, RefusalError):
-        return 0
-    except LostError as exc:
-        if exc.sent:  # some hang up on what they do not like
-            return 0
-        raise
+    return told_floor(target)
 
 
 def _patience(target: Target, end: float) -> Callable[[float], None]:

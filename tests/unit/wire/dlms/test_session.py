@@ -13,6 +13,7 @@ from handmeter import AK, CLIENT_TITLE, CLOSE, EK, METER_TITLE, HandMeter, acted
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.clock import SystemClock
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, InputError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Dlms, DlmsKeys, Target, Timeouts
+from ansible_collections.gridops.metering.plugins.module_utils._engine.meters.mcs301 import counter_floor
 from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.dlms import axdr
 from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.dlms.session import (
     AccessFault,
@@ -28,6 +29,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.dlms
     entries,
     invocation_counter,
     public,
+    told_floor,
 )
 
 LDN = Attribute(1, "0-0:42.0.0.255", 2)
@@ -708,6 +710,15 @@ def test_a_counter_that_another_run_was_told_meanwhile_did_not_go_back(meter):
     with pytest.raises(DeviceError) as caught:
         Session(target(meter), counters).open()
     assert caught.value.reason == "dlms_counter_rolled_back" and meter.clients[3:] == [16, 16]
+
+
+def test_a_meter_that_tells_its_counter_to_nobody_is_the_same_here_and_on_a_jump_host(meter):
+    assert told_floor(target(meter)) == 0  # the attribute is refused
+    meter.result, meter.diagnostic = 1, 1
+    assert told_floor(target(meter)) == counter_floor(target(meter)) == 0  # the public client is refused
+    meter.close()
+    with pytest.raises(LostError):
+        told_floor(target(meter))
 
 
 def test_clients_with_a_counter_of_their_own(meter):

@@ -40,6 +40,7 @@ __all__ = [
     "entries",
     "invocation_counter",
     "public",
+    "told_floor",
 ]
 
 _ACTION_BLOCK_HEAD = 13 + 7  # service to descriptor and presence, then structure and block number
@@ -104,7 +105,7 @@ class Session:
         if self._floor is not None:
             self._counters.begin(self._floor)
             return
-        floor = _told_floor(self.target, self.client, self._pause)
+        floor = told_floor(self.target, self.client, self._pause)
         for last in (False, False, True):
             try:
                 self._counters.begin(floor)
@@ -113,7 +114,7 @@ class Session:
                 if last or error.reason != "dlms_counter_rolled_back":
                     raise
                 # Other runs may have been told later ones between our question and this. A meter that went back says so again.
-                again = _told_floor(self.target, self.client, self._pause)
+                again = told_floor(self.target, self.client, self._pause)
                 if again <= floor:
                     raise
                 floor = again
@@ -415,8 +416,8 @@ def invocation_counter(target: Target, client: Dlms | None = None, pause: Callab
     return int(max(values))
 
 
-def _told_floor(target: Target, client: Dlms, pause: Callable[[float], None]) -> int:
-    """The lowest counter which the meter will take, 0 where it does not tell."""
+def told_floor(target: Target, client: Dlms | None = None, pause: Callable[[float], None] | None = None) -> int:
+    """The lowest counter which the meter will take, 0 where it does not tell. Raises DeviceError where it is not there."""
     try:
         return invocation_counter(target, client, pause) + 1
     except (AccessFault, RefusalError):
