@@ -145,6 +145,7 @@ NUMBERS = [
     _number("dlms_not_begun", 60, None),
     _number("dlms_counter_max", 4_294_967_295, None),
     _number("dlms_counter_jump", 1_000_000, None),
+    _number("dlms_counter_first", 2_147_483_648, None),
     _number("dlms_data_depth", 16, None),
     _number("dlms_data_elements", 100_000, None),
     _number("dlms_data_bits", 1_048_576, None),

@@ -71,11 +71,20 @@ def test_a_counter_that_went_back_or_far_ahead_is_refused(ledger: Records) -> No
     assert ledger.dlms.reserve(NAME, 1, far + 3, accept_reset=True) == far + 3
 
 
+def test_a_first_counter_that_would_use_up_the_key_is_refused(ledger: Records) -> None:
+    absurd = constants.DLMS_COUNTER_FIRST.number + 1
+    with pytest.raises(DeviceError) as jump:
+        ledger.dlms.reserve("first", 1, absurd)
+    assert jump.value.reason == "dlms_counter_jump" and ledger.dlms.counter("first") is None
+    assert ledger.dlms.reserve("first", 1, absurd, accept_reset=True) == absurd
+    assert ledger.dlms.reserve("other", 1, absurd - 1) == absurd - 1
+
+
 def test_a_used_up_counter_is_refused(ledger: Records) -> None:
     """The next one would be the first one again."""
     top = constants.DLMS_COUNTER_MAX.number
     assert top == 4_294_967_295
-    assert ledger.dlms.reserve(NAME, 1, top) == top
+    assert ledger.dlms.reserve(NAME, 1, top, accept_reset=True) == top
     with pytest.raises(DeviceError) as full:
         ledger.dlms.reserve(NAME, 1, 0)
     assert full.value.reason == "dlms_counter_exhausted"

@@ -214,6 +214,7 @@ DLMS_SLICE_COUNTERS = Constant("dlms_slice_counters", 20_000, "counters", ("own"
 DLMS_NOT_BEGUN = Constant("dlms_not_begun", 60, "s", ("own",), "after an activation without any sign that it began")
 DLMS_COUNTER_MAX = Constant("dlms_counter_max", 2**32 - 1, "", ("own",), "highest invocation counter, 32 bits (Green Book)")
 DLMS_COUNTER_JUMP = Constant("dlms_counter_jump", 1_000_000, "", ("own",), "a meter's counter this far above ours is not believed")
+DLMS_COUNTER_FIRST = Constant("dlms_counter_first", 2**31, "", ("own",), "a meter of which nothing is recorded is not believed above it")
 DLMS_DATA_DEPTH = Constant("dlms_data_depth", 16, "levels", ("own",), "of arrays and structures in one value")
 DLMS_DATA_ELEMENTS = Constant("dlms_data_elements", 100_000, "elements", ("own",), "in one value")
 DLMS_DATA_BITS = Constant("dlms_data_bits", 2**20, "bits", ("own",), "in one bit-string: a bitmap of 4 MiB in blocks of 4 octets")

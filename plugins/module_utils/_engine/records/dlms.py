@@ -53,8 +53,8 @@ class DlmsLedger:
     def _reserve(self, transaction: Transaction, name: str, count: int, floor: int, accept_reset: bool) -> int:
         row = transaction.row("SELECT next, told FROM dlms_counter WHERE name = ?", (name,))
         following, told = (int(row["next"]), int(row["told"])) if row else (0, 0)
-        if floor and row and not accept_reset:
-            _refuse_strange(floor, following, told)
+        if floor and not accept_reset:
+            _refuse_strange(floor, following if row else 0, told)
         first = max(following, floor, 1)
         if first + count - 1 > constants.DLMS_COUNTER_MAX.number:
             raise DeviceError("association", "dlms_counter_exhausted", "the invocation counter of this key is used up: change the keys")
@@ -171,7 +171,12 @@ def _refuse_strange(floor: int, following: int, told: int) -> None:
             "dlms_counter_rolled_back",
             f"the meter says that invocation counter {floor - 1} was the last one, but it said {told - 1} before",
         )
-    if floor > following + constants.DLMS_COUNTER_JUMP.number:
+    if not following and floor > constants.DLMS_COUNTER_FIRST.number:  # one lie would use up the numbers of this key for good
+        text = (
+            f"the meter says that invocation counter {floor - 1} was the last one, more than half of all there are, and nothing is recorded"
+        )
+        raise DeviceError("association", "dlms_counter_jump", text)
+    if following and floor > following + constants.DLMS_COUNTER_JUMP.number:
         raise DeviceError(
             "association",
             "dlms_counter_jump",
