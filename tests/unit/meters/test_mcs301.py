@@ -302,6 +302,17 @@ def test_associations_and_rights_are_listed() -> None:
     assert found["objects"]["firmware_identifier_0"] is None, "an object that the association does not show"
 
 
+@pytest.mark.parametrize("odd", [structure(structure()), octets(b"x"), u8(1), array([u8(1), structure(u8(1))])])
+def test_an_odd_mechanism_is_unread_and_not_none(odd: Any) -> None:
+    """Neither an internal error, nor taken for a client without authentication."""
+    mine = "0-0:40.0.1.255"
+    found = facts(secured(1, 0) | {(15, mine, 6): odd, (15, mine, 4): odd}, "associations")
+    (entry,) = found["associations"]
+    assert entry["mechanism"] != "none" and entry["client"] == 1
+    if entry["mechanism"] is None:
+        assert entry["ciphered"] is None and f"associations[{mine}].mechanism" in found["unread"]
+
+
 def test_counters_are_told_by_name() -> None:
     found = facts(meter() | {(1, "0-0:43.1.0.255", 2): u32(77)}, "counters")
     assert found["counters"] == {"0-0:43.1.0.255": 77}

@@ -170,10 +170,16 @@ def _may_write(mode: int, version: int) -> bool:
 
 
 def last_arc(value: Any) -> int | None:
-    """The number of an application context or mechanism name: the last of seven octets, or of a structure of arcs; None when empty."""
-    if value is None or not isinstance(value, (bytes, list)) or not value:
+    """The number of an application context or mechanism name: the last of seven octets, or of a structure of arcs; None when empty.
+
+    Raises ValueError for anything else.
+    """
+    if value is None or value in (b"", []):
         return None
-    return int(value[-1])
+    last = value[-1] if isinstance(value, (bytes, list)) else None
+    if isinstance(last, bool) or not isinstance(last, int):
+        raise ValueError("no name of a context or mechanism")
+    return last
 
 
 def mechanism(value: Any) -> str | None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..base.target import Dlms
@@ -84,8 +85,8 @@ def _one_association(meter: Meter, item: cosem.Rights) -> dict[str, Any]:
     partners, context, mechanism, status, rights = meter.many([(there, 3), (there, 4), (there, 6), (there, 8), (there, 2)])
     entry: dict[str, Any] = {"object": item.obis, "version": item.version}
     entry["client"], entry["server"] = partners if _is_pair(partners) else (None, None)
-    entry["mechanism"] = None if isinstance(mechanism, AccessFault) else cosem.mechanism(mechanism) or "none"
-    number = None if isinstance(context, AccessFault) else cosem.last_arc(context)
+    entry["mechanism"] = _formed(meter, f"associations[{item.obis}].mechanism", mechanism, lambda value: cosem.mechanism(value) or "none")
+    number = _formed(meter, f"associations[{item.obis}].context", context, cosem.last_arc)
     entry["ciphered"] = None if number is None else number in (3, 4)
     entry["status"] = cosem.ENTRY_STATES.get(status) if isinstance(status, int) else None
     entry["rights"] = _rights(rights, item.version)
@@ -159,6 +160,17 @@ def _shown(item: cosem.Rights | None) -> dict[str, Any] | None:
         return None
     rights = {"reads": sorted(item.reads), "writes": sorted(item.writes), "runs": sorted(item.runs)}
     return {"class": item.class_id, "object": item.obis, "version": item.version, **rights}
+
+
+def _formed(meter: Meter, path: str, answer: Any, form: Callable[[Any], Any]) -> Any:
+    """An answer in the right form; None where it was refused, or is of another form, which is noted."""
+    if isinstance(answer, AccessFault):
+        return None
+    try:
+        return form(answer)
+    except UNFIT:
+        meter.out.unread[path] = MALFORMED
+        return None
 
 
 def _is_pair(value: Any) -> bool:
