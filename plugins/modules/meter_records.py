@@ -97,12 +97,12 @@ text:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._front import controller_only
 from ..module_utils._records import RECORDS_SPEC
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=RECORDS_SPEC, supports_check_mode=True)
-    module.fail_json(msg="meter_records runs in the controller's process only: use it through its action, not on a jump host")
+    controller_only(AnsibleModule(argument_spec=RECORDS_SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -119,12 +119,12 @@ error:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._front import controller_only
 from ..module_utils._har import HAR_SPEC
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=HAR_SPEC, supports_check_mode=True)
-    module.fail_json(msg="profile_from_har runs in the controller's process only: use it through its action, not on a jump host")
+    controller_only(AnsibleModule(argument_spec=HAR_SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":
