@@ -138,7 +138,7 @@ _COLUMNS = ("host", "address", "model", "serial", "source", "target", "package")
 def _steps(version: str, cap: int) -> tuple[str, ...]:
     wiring = "Connect the meter to this computer directly" if cap == 1 else "Stay in the meters' subnet; ping every meter"
     return (
-        "Nobody writes to these meters, and at most 8 connections read them",
+        f"Nobody writes to these meters, and at most {constants.MAX_READ_CONNECTIONS.number} connections read them",
         "Control power will not be interrupted; do not switch off a meter at any time",
         wiring,
         f"Start the tool of version {version} that is in the package, no other one",
@@ -147,7 +147,8 @@ def _steps(version: str, cap: int) -> tuple[str, ...]:
         "Tools > Select Firmware: the file in the folder 'package'",
         "Tools > Upload Firmware, read the message, Yes",
         "Wait for 'Upgrade Completed. Double click here to open webpage.'",
-        "Wait one minute before the next meters; after a failure wait five minutes, then close and reopen the tool",
+        f"Wait {constants.SETTLE.number} seconds before the next meters; after a failure wait {constants.RETRY_HOLD.number} seconds, "
+        "then close and reopen the tool",
         "After a failure, a meter that does not start normally or one without Ethernet: save the logs, for the maker's support",
         "File > Exit. Keep the tool's Logs folder, and hand this folder back; the new version is read from the meters",
     )
