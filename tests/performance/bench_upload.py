@@ -11,18 +11,13 @@ Run it with ``python tests/performance/bench_upload.py [--mebibytes 64] [--round
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import json
-import os
-import socket
-import statistics
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import side_by_side
 
 TIME_GOAL, MEMORY_GOAL = 1.2, 8.0
 BLOCK = 1 << 18
@@ -124,7 +119,7 @@ def hashing(port: int, source: Path, digest: str) -> Callable[[], None]:
 
 
 OURS = "ProfileSession.upload"
-WAYS: dict[str, Callable[[int, Path, str], Callable[[], None]]] = {
+WAYS: dict[str, side_by_side.Way] = {
     "bare requests, files=": form,
     "bare requests, data= the open file": raw,
     "bare requests, blocks, hashing": hashing,
@@ -132,75 +127,10 @@ WAYS: dict[str, Callable[[int, Path, str], Callable[[], None]]] = {
 }
 
 
-def one(way: str, port: int, source: Path, digest: str) -> dict[str, float]:
-    """Wall, CPU and memory growth (MiB) of one upload in this process."""
-    work = WAYS[way](port, source, digest)
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak so far is forgotten
-    memory = _mebibytes("VmRSS")
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    took = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-    return {**took, "memory": _mebibytes("VmHWM") - memory}
-
-
-def _mebibytes(name: str) -> float:
-    """A size from this process's status: VmRSS is the memory in use now, VmHWM its peak."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) / 1024
-    raise SystemExit(f"this system does not tell {name}")
-
-
-def serve() -> tuple[subprocess.Popen[bytes], int]:
-    """A server of its own on a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
-    child = subprocess.Popen([sys.executable, "-c", SERVER, str(port)], stdin=subprocess.DEVNULL)
-    until = time.monotonic() + 20
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return child, port
-        except OSError:
-            if child.poll() is not None or time.monotonic() > until:
-                raise SystemExit("the server did not start") from None
-            time.sleep(0.05)
-
-
-def bench(mebibytes: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Medians by way; the ways take turns, so that a disturbance meets all of them."""
-    taken: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
-    with tempfile.TemporaryDirectory() as scratch:
-        source = Path(scratch) / "PM5560_v4.4.0.sedp"
-        source.write_bytes(os.urandom(1 << 20) * mebibytes)
-        digest = hashlib.sha256(source.read_bytes()).hexdigest()
-        server, port = serve()
-        try:
-            for dummy in range(rounds):
-                for way in WAYS:
-                    command = [sys.executable, __file__, "--one", way, str(port), str(source), digest]
-                    taken[way].append(json.loads(subprocess.check_output(command, stdin=subprocess.DEVNULL)))
-        finally:
-            server.terminate()
-            server.wait(10)
-    return {way: {key: statistics.median(item[key] for item in items) for key in items[0]} for way, items in taken.items()}
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--mebibytes", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--one", nargs=4, metavar=("WAY", "PORT", "FILE", "SHA256"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.one:
-        way, port, source, digest = options.one
-        print(json.dumps(one(way, int(port), Path(source), digest)))
+    found = side_by_side.main(__doc__ or "", __file__, "upload by webpages", WAYS, "PM5560_v4.4.0.sedp", (SERVER,))
+    if found is None:
         return 0
-    found = bench(options.mebibytes, options.rounds)
-    print(f"upload by webpages of {options.mebibytes} MiB, medians of {options.rounds}")
-    print(f"{'':36}{'wall s':>9}{'CPU s':>9}{'memory MiB':>12}")
-    for way, row in found.items():
-        print(f"{way:36}{row['wall']:9.3f}{row['cpu']:9.3f}{row['memory']:12.1f}")
     for base in list(WAYS)[:-1]:
         wall, cpu = (found[OURS][key] / found[base][key] for key in ("wall", "cpu"))
         print(f"{OURS} over {base}: wall {wall:.2f}, CPU {cpu:.2f} (goal {TIME_GOAL})")
