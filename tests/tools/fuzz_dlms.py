@@ -3,7 +3,8 @@
 """A long fuzzing of what reads DLMS messages: ``python tests/tools/fuzz_dlms.py [--count 100000] [--seed 1]``.
 
 Every decoder of the client gets ``count`` messages, bent or random, and must give a value or one DeviceError, within a second.
-Then the simulated MCS301 gets a twentieth of that over its port, and must still answer a good client, with no error of its own.
+Then the simulated MCS301 gets a twentieth of that over its port, a third of it inside an association with a password and a third
+under protection with good keys; it must still answer a good client, with no error of its own.
 The tests run a small part of the same.
 """
 
@@ -17,11 +18,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 for folder in ("unit/wire", "unit/wire/dlms", "simulator", "referees"):
     sys.path.insert(0, str(ROOT / folder))
 SLOW = 1.0
+SERVICES = frozenset({"get", "set", "action", "get-blocks", "set-blocks", "action-blocks", "multiple-references", "general-protection"})
 #: Requests that a client sends, to be bent for the meter's side.
 REQUESTS = [
     "601da109060760857405080101be10040e01000000065f1f040000fe1f04c8",
@@ -90,32 +93,68 @@ def meter(count: int, seed: int) -> int:
 
     entry = {"name": "q1", "model": "MCS301", "firmware": {0: "010200030001", 1: "020500010007"}, "dlms": {"connections": 3}}
     pool, choice = [bytes.fromhex(item) for item in REQUESTS], random.Random(seed)
-    messages = bent(pool, choice)
+    messages, inner = bent(pool, choice), bent([item for item in pool if item[0] in (0xC0, 0xC1, 0xC3)], choice)
     with tempfile.TemporaryDirectory() as scratch, Fleet({"clock_factor": 100, "meters": [entry]}, Path(scratch)) as fleet:
         bench = Bench(fleet, "q1")
         where = (bench.host["ansible_host"], bench.host["metering_ports"]["dlms"])
+        first, errors = bench.meter.state()["counter"] + 1, []
         for number in range(count):
             with socket.create_connection(where, 5) as link:
                 link.settimeout(5)
-                if number % 2:
+                raw, port = next(messages), choice.choice((16, 1, 2, 102, choice.randrange(65536)))
+                if number % 3 == 1:
+                    password(link, bench)
+                    raw, port = next(inner), 1
+                elif number % 3 == 2:
+                    raw, port = keys(link, bench, first + 4 * number)(next(inner)), 1
+                elif number % 2:
                     _send(link, 16, pool[0])
-                _send(link, choice.choice((16, 1, 2, 102, choice.randrange(65536))), next(messages))
+                _send(link, port, raw)
+            if number % 500 == 499:  # the meter keeps only its last events
+                errors += [event for event in bench.meter.events() if event["kind"] == "simulator_error"]
         found = results("gurux", bench.lls(IDENTIFIER))
-        errors = [event for event in bench.meter.events() if event["kind"] == "simulator_error"]
+        errors += [event for event in bench.meter.events() if event["kind"] == "simulator_error"]
+        inside = sum(event["kind"] == "hls_done" for event in bench.meter.events())
         if errors or not all(item["ok"] for item in found):
             raise AssertionError(f"the simulated meter: {errors[:3]}, {found}")
-    print(f"simulated meter: {count} messages, and it still serves a good client")
+    print(f"simulated meter: {count} messages, {inside} of them known to be inside HLS, and it still serves a good client")
     return count
 
 
-def _send(link: socket.socket, port: int, apdu: bytes) -> None:
-    """One message, and an answer where there is one; a closed connection is an answer too."""
+def password(link: socket.socket, bench: Any) -> None:
+    """An association with the good password."""
+    from test_fuzz import acse
+
+    secret = bench.keys["lls"].encode()
+    initiate = acse.initiate_request(SERVICES, 1224)
+    _send(link, 1, acse.aarq(context=1, mechanism=1, title=b"", secret=secret, user_information=initiate), 5)
+
+
+def keys(link: socket.socket, bench: Any, counter: int) -> Callable[[bytes], bytes]:
+    """An association by HLS-GMAC with good keys from ``counter`` on; what seals the next message."""
+    from test_fuzz import acse, axdr, security
+    from test_fuzz import apdu as requests
+
+    title, guek, gak = (
+        bytes.fromhex(item) for item in (bench.host["metering_dlms"]["system_title"], bench.keys["guek"], bench.keys["gak"])
+    )
+    made = security.Protection(guek, gak, title, 0x30, general=True)
+    sealed = made.seal(acse.initiate_request(SERVICES, 1224), counter, general=False)
+    asked = acse.aarq(context=3, mechanism=5, title=title, secret=bytes(range(16)), user_information=sealed)
+    challenge = acse.parse_aare(_send(link, 1, asked, 5)[8:]).challenge
+    proof = axdr.encode(axdr.octets(made.proof(challenge or b"", counter + 1)))
+    _send(link, 1, made.seal(requests.action(1, requests.Method(15, "0-0:40.0.0.255", 1), proof), counter + 2), 5)
+    return lambda raw: bytes(made.seal(raw, counter + 3))
+
+
+def _send(link: socket.socket, port: int, apdu: bytes, wait: float = 0.02) -> bytes:
+    """One message, and its answer, empty where there is none; a closed connection is an answer too."""
     try:
         link.sendall(b"\x00\x01" + port.to_bytes(2, "big") + b"\x00\x01" + len(apdu).to_bytes(2, "big") + apdu)
-        link.settimeout(0.02 if apdu else 0)
-        link.recv(65536)
+        link.settimeout(wait if apdu else 0)
+        return link.recv(65536)
     except OSError:
-        pass
+        return b""
 
 
 def main() -> int:
