@@ -15,8 +15,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILDER = Path(sys.executable).parent / "ansible-builder"
-#: Ansible and what it brings, what requests brings, and what only the live view of a terminal can use.
-NOT_NAMED = {"ansible", "ansible_collections", "yaml", "jinja2", "cryptography", "urllib3", "rich"}
+#: Ansible and what it brings except what the collection needs by itself, what requests brings, and what only the live view of a terminal can use.
+NOT_NAMED = {"ansible", "ansible_collections", "yaml", "jinja2", "urllib3", "rich"}
 
 
 def builder(*words: str | Path, folder: Path) -> str:
