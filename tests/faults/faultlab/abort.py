@@ -32,6 +32,7 @@ class Terminal:
 
         def take() -> None:
             fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever started the tests under nohup has it ignored
 
         process = subprocess.Popen(command, env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=take)
         os.close(slave)

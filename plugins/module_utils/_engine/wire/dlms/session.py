@@ -411,7 +411,9 @@ def invocation_counter(target: Target, client: Dlms | None = None, pause: Callab
     values = [item.value for item in found if isinstance(item, Data)]
     if not values:
         raise next(item for item in found if isinstance(item, AccessFault))
-    if not all(type(value) is int and 0 <= value <= constants.DLMS_COUNTER_MAX.number for value in values):
+    if not all(
+        isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= constants.DLMS_COUNTER_MAX.number for value in values
+    ):
         raise MalformedError("its invocation counter is no counter", "association")
     return int(max(values))
 
