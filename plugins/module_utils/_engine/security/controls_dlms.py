@@ -7,9 +7,8 @@ Unknown is never good. ``planned`` is what a run changes; only controls that the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..base.target import Dlms, DlmsKeys
 from ..catalogue import constants
@@ -21,32 +20,32 @@ from ..planning.prechecks import FAIL as BLOCKED
 from ..planning.prechecks import PASS as CLEAR
 from ..planning.prechecks import Precheck
 from . import rotation
+from .control import CHANGED, FAIL, PASS, PLANNED, UNKNOWN, Control, diff, findings, summary
 from .desired import Desired
 from .seen import Seen
 
-PASS, FAIL, UNKNOWN, PLANNED, CHANGED = "pass", "fail", "unknown", "planned", "changed"
+#: Controls are the same for every family; who judges DLMS meters finds all of them here.
+__all__ = [
+    "CHANGED",
+    "CHANGE_ORDER",
+    "FAIL",
+    "PASS",
+    "PLANNED",
+    "UNKNOWN",
+    "Control",
+    "Marks",
+    "diff",
+    "findings",
+    "judge",
+    "policy_target",
+    "prechecks",
+    "summary",
+]
 
 #: The order of changes: what is harmless first, keys before the policy, and the policy last (wire-dlms 4.3).
 CHANGE_ORDER = ("image_transfer_enabled", "clock", "lls_secret", "key_gak", "key_guek", "key_gbek", "key_kek", "policy")
 #: States of an image transfer in which nothing is under way.
 _AT_REST = (0, 4, 6, 7)
-
-
-@dataclass(frozen=True)
-class Control:
-    """One point of the baseline. ``want`` and ``have`` never hold a secret."""
-
-    id: str
-    state: str
-    want: Any
-    have: Any
-    rule: str
-    text: str
-    remedy: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for a result."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -259,26 +258,3 @@ def prechecks(controls: Sequence[Control], seen: Seen, desired: Desired, holder:
 
 def _check(name: str, good: bool, reason: str, text: str, rules: tuple[str, ...]) -> Precheck:
     return Precheck(name, CLEAR if good else BLOCKED, True, "" if good else reason, text, rules)
-
-
-def findings(controls: Sequence[Control]) -> list[dict[str, Any]]:
-    """What should be looked at: each with the options that would change it, where there are any."""
-    return [
-        {"id": item.id, "state": item.state, "text": item.text, "rule": item.rule, **({"remedy": item.remedy} if item.remedy else {})}
-        for item in controls
-        if item.state in (FAIL, UNKNOWN)
-    ]
-
-
-def summary(controls: Sequence[Control]) -> dict[str, int]:
-    """How many controls are in which state."""
-    return {state: sum(item.state == state for item in controls) for state in (PASS, FAIL, UNKNOWN, PLANNED, CHANGED)}
-
-
-def diff(before: Sequence[Control], after: Sequence[Control]) -> dict[str, Mapping[str, Any]]:
-    """What is or would be changed, without any secret."""
-    shown = {item.id for item in before if item.state == PLANNED}
-    ends = {item.id: item for item in after}
-    was = {item.id: item.have for item in before if item.id in shown}
-    now = {name: ends[name].want if ends[name].state in (PLANNED, CHANGED) else ends[name].have for name in was if name in ends}
-    return {"before": was, "after": now}
