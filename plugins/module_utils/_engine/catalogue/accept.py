@@ -31,6 +31,12 @@ WORDS: dict[str, Word] = {
         ),
         Word("cleartext_management", "the password goes over the network in clear text", "cleartext_management", ("G-17",)),
         Word("counter_reset", "the meter's invocation counter went back or far ahead", "dlms_counter_rolled_back", ("own",)),
+        Word(
+            "disables_upgrade_channel",
+            "a way that upgrades need is closed, so that they need a visit",
+            "disables_upgrade_channel",
+            ("R-279", "R-399"),
+        ),
         Word("downgrade", "the target is lower than the present version", "downgrade_forbidden", ("G-10",)),
         Word("gateway", "the way goes through a gateway that may not carry the upgrade", "gateway_not_suitable", ("R-175",)),
         Word(
@@ -42,7 +48,20 @@ WORDS: dict[str, Word] = {
         Word("ledger_rebaseline", "the broken journal of a campaign is taken as it is", "ledger_untrusted", ("own",)),
         Word("legally_relevant", "the part that is under legal metrology changes", "legally_relevant_not_accepted", ("R-214",)),
         Word("loses_dlf3000", "the DLF3000 software can no longer upgrade the meter afterwards", "dlf3000_loss_not_accepted", ("R-041",)),
+        Word(
+            "lss_alphanumeric_password",
+            "some software cannot log in with this password under Legacy security support",
+            "lss_alphanumeric_password",
+            ("R-199",),
+        ),
+        Word(
+            "removes_users",
+            "users that the document does not name, or names as absent, lose their access",
+            "removes_users_not_accepted",
+            ("R-321",),
+        ),
         Word("replace_pending", "another image that waits in the meter is thrown away", "image_pending", ("R-221",)),
+        Word("serial_transport", "the upgrade goes over a serial line, very slowly", "serial_transport_not_recommended", ("R-177",)),
         Word("unverified_image", "nobody has checked the image's signature here; the meter judges", "unverified_image", ("R-217",)),
         Word("unverified_profile", "the profile that drives the meter was never verified on a real one", "unverified_profile", ("G-02",)),
     )

@@ -149,6 +149,16 @@ CSV_LINES = Constant("csv_lines", 1, "lines", ("R-102",), "in one Config.csv")
 # HEP meters and ION Setup
 ION_SETUP_MIN_V3 = Constant("ion_setup_min_v3", Dotted.parse("3.2.20218.01"), "", ("R-164", "G-19"), "ION Setup for firmware 3.0.0")
 ION_SETUP_MIN_V4 = Constant("ion_setup_min_v4", Dotted.parse("3.2.22341.01"), "", ("X-12",), "ION Setup for firmware 4.0.0 and later")
+ION_SETUP_MIN_FIRST = Constant("ion_setup_min_first", 3, "", ("R-164",), "major version from which ION_SETUP_MIN_V3 holds; 4 for ION_SETUP_MIN_V4")
+ION_PROGRAMMING = Constant(
+    "ion_programming", 600, "s", ("R-168", "own"), "for ION Setup to load the template and write the registers back after the restart"
+)
+ION_SETTLED = Constant("ion_settled", 30, "s", ("own",), "for template and registers to show after ION Setup has ended")
+ION_SERIAL_BITS = Constant("ion_serial_bits", 10, "bits", ("own",), "of one octet on a serial line (estimates only)")
+ION_SERIAL_SHARE = Constant("ion_serial_share", 4, "", ("R-177", "own"), "times longer than the bare line time, at most (estimates only)")
+ION_BAUD = Constant("ion_baud", 9600, "bit/s", ("own",), "of a serial line, where ion.baud does not tell (estimates only)")
+ION_BAUD_MIN = Constant("ion_baud_min", 300, "bit/s", ("own",), "slowest serial line that is believed")
+ION_BAUD_MAX = Constant("ion_baud_max", 115_200, "bit/s", ("own",), "fastest serial line that is believed")
 LSS_PASSWORD_MIN = Constant("lss_password_min", 0, "", ("R-258",), "lowest password under Legacy security support")
 LSS_PASSWORD_MAX = Constant("lss_password_max", 99_999_999, "", ("R-258",), "highest password under Legacy security support")
 LSS_PASSWORD_LENGTH = Constant("lss_password_length", 8, "characters", ("R-259",), "longest password under Legacy security support")
@@ -159,11 +169,17 @@ PASSWORD_ALPHANUMERIC_MAX_V3 = Constant(
     "password_alphanumeric_max_v3", 6, "characters", ("X-01", "G-14"), "longest non-numeric password before 4.0.0"
 )
 PASSWORD_MAX_V4 = Constant("password_max_v4", 16, "characters", ("own",), "longest password from HEP 4.0.0 on (product help)")
+STRENGTH_FAIR = Constant("strength_fair", 30, "bits", ("R-264", "own"), "a password with less is weak")
+STRENGTH_STRONG = Constant("strength_strong", 60, "bits", ("R-264", "own"), "a password with less is not strong")
+USERS_MAX_OLD = _cap("users_max_old", 16, "users", ("own",), "on one meter before 3.0.0 (product manual)")
 USERS_MAX = _cap("users_max", 50, "users", ("R-322",), "on one meter")
 LOCKOUT_ATTEMPTS_MIN = Constant("lockout_attempts_min", 0, "tries", ("R-344",), "0 means never (product manual)")
 LOCKOUT_ATTEMPTS_MAX = Constant("lockout_attempts_max", 255, "tries", ("R-344",), "highest setting (product manual)")
 SESSION_TIMEOUT_MIN = Constant("session_timeout_min", 1, "min", ("R-345",), "lowest setting, ION only (product manual)")
 SESSION_TIMEOUT_MAX = Constant("session_timeout_max", 43_200, "min", ("R-345",), "highest setting, ION only (product manual)")
+LOCKOUT_DURATION_MIN = Constant("lockout_duration_min", 1, "min", ("R-346",), "a shorter lockout is none")
+EVENT_PRIORITY_MAX = Constant("event_priority_max", 255, "", ("R-273",), "highest event priority (product manual)")
+EVENT_PRIORITY_LOGGED = Constant("event_priority_logged", 6, "", ("R-273",), "lowest priority that is no mere information (product manual)")
 MASTER_MAP_MODULES = Constant("master_map_modules", 40, "modules", ("R-237",), "Modbus master map modules from 3.0.0 on")
 MASTER_MAP_MODULES_OLD = Constant("master_map_modules_old", 20, "modules", ("R-237",), "Modbus master map modules before 3.0.0")
 MASTER_DEVICE_MODULES = Constant("master_device_modules", 128, "modules", ("R-238",), "Modbus master device modules from 3.0.0 on")
@@ -239,6 +255,13 @@ SECURITY_CLOCK_TOLERANCE = Constant("security_clock_tolerance", 60, "s", ("own",
 DLMS_PUBLIC_OBJECTS = Constant("dlms_public_objects", 20, "objects", ("own",), "which a public client may see, at most")
 DLMS_LLS_MIN = Constant("dlms_lls_min", 8, "octets", ("own",), "of a low-level password, at least")
 DLMS_LLS_MAX = Constant("dlms_lls_max", 64, "octets", ("own",), "of a low-level password, at most")
+LOGIN_HOLD = Constant(
+    "login_hold", 86_400, "s", ("R-369", "own"), "a refused password is not tried again, where the lockout duration is not known"
+)
+LOGIN_FAILURES = Constant(
+    "login_failures", 2, "logins", ("R-344", "own"), "that may fail on one account before a hold, where the meter's limit is not known"
+)
+LOGIN_UNANSWERED = Constant("login_unanswered", 2, "logins", ("R-344", "own"), "with one password that got no answer, before a hold")
 MARKS_KEY_MIN = Constant("marks_key_min", 16, "characters", ("own",), "of the key under which marks of passwords are made")
 
 CONSTANTS: tuple[Constant, ...] = tuple(item for item in list(globals().values()) if isinstance(item, Constant))

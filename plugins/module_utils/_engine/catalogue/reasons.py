@@ -218,7 +218,7 @@ _TRANSPORT = (
     _R(
         "serial_transport_not_recommended",
         "an upgrade over a serial line is very slow",
-        "Use an Ethernet connection.",
+        "Use an Ethernet connection, or add 'serial_transport' to accept.",
         ("R-177", "R-178"),
         methods=_ION,
     ),
@@ -725,6 +725,40 @@ _ION_METHOD = (
         methods=_ION,
     ),
     _R(
+        "ion_port_closed",
+        "neither ION nor Secure ION answers, and ION Setup needs one of them",
+        "Switch on ION or Secure ION on the meter, or open its port to the tool's computer.",
+        ("R-178", "X-10"),
+        methods=_ION,
+    ),
+    _R(
+        "consumers_not_reviewed",
+        "software that reads this meter is touched by the upgrade, and nobody has looked into that",
+        "Read the maker's considerations for Power Monitoring Expert and ION Setup, then attest consumers_reviewed.",
+        ("R-161", "R-162"),
+        methods=_ION,
+    ),
+    _R(
+        "nothing_to_compare",
+        "neither template nor energy registers can be read, so a loss would not be seen",
+        "Give a profile that names their registers, or note them down and attest registers_saved.",
+        ("R-168", "R-170"),
+        methods=_ION,
+    ),
+    _R(
+        "revenue_locked",
+        "the meter is revenue-locked, which keeps its configuration as it is",
+        "Unlock it at the meter, if whoever is responsible for the billing agrees.",
+        ("R-300",),
+    ),
+    _R(
+        "tool_login_refused",
+        "the maker's tool could not log in to the meter",
+        "Try the account by hand once, and mind the lockout; then correct credentials.admin.",
+        ("R-193", "R-199", "R-256"),
+        methods=_ION,
+    ),
+    _R(
         "post_security_mode_unexpected",
         "the security mode after the upgrade is not the predicted one",
         "Read the security settings and set them again.",
@@ -756,8 +790,20 @@ _SECURITY = (
     _R(
         "lss_alphanumeric_password",
         "some software cannot log in with this password under Legacy security support",
-        "Use digits only, or move to Advanced security.",
+        "Use digits only, move to Advanced security, or add 'lss_alphanumeric_password' to accept.",
         ("R-199",),
+    ),
+    _R(
+        "removes_users_not_accepted",
+        "users would lose their access to the meter",
+        "See in the plan who they are, then add 'removes_users' to accept.",
+        ("R-321",),
+    ),
+    _R(
+        "revenue_locked",
+        "the meter is revenue-locked, so it takes no settings",
+        "Have the lock taken off on site by who may do so, then run again; lock it again afterwards.",
+        ("R-300",),
     ),
     _R("too_many_users", "the meter holds at most 50 users", "Remove users first.", ("R-322",)),
     _R(
@@ -786,6 +832,32 @@ _SECURITY = (
         LATER,
     ),
     _R(
+        "login_held",
+        "a password that was refused is not tried again, so that the account is not locked",
+        "Correct the password, or wait until the stated time; with marks_key a corrected password is tried at once, "
+        "without it accept: [login_retry] says that it was corrected.",
+        ("R-344", "R-369"),
+        LATER,
+    ),
+    _R(
+        "password_refused",
+        "the meter refused the new password; the old one holds",
+        "Choose another password that the meter takes, write it to the vault as pending, and run again.",
+        ("R-309", "R-315"),
+    ),
+    _R(
+        "password_not_taken",
+        "the meter still works with the old password: the new one did not arrive, or it did not take it",
+        "Run again: the change is begun anew with the same pending password.",
+        ("R-309",),
+    ),
+    _R(
+        "break_glass_in_use",
+        "the break-glass account may not be changed or used for signing in by the run that changes other accounts",
+        "Sign in with another account, and change the break-glass account in a run of its own.",
+        ("R-196", "R-342"),
+    ),
+    _R(
         "credential_unknown",
         "no working credential is known",
         "Find it or reset it as the maker's manual says; nothing is guessed.",
@@ -806,7 +878,7 @@ _SECURITY = (
     _R(
         "disables_upgrade_channel",
         "the change closes a way that upgrades need",
-        "Keep it open, or accept that upgrades need a visit.",
+        "Keep it open, or add 'disables_upgrade_channel' to accept: upgrades then need a visit.",
         ("R-279", "R-399"),
     ),
     _R(
