@@ -88,6 +88,13 @@ NUMBERS = [
     _number("csv_lines", 1, None, requirement("R-102")),
     _number("ion_setup_min_v3", "3.2.20218.01", None, requirement("R-164", "G-19")),
     _number("ion_setup_min_v4", "3.2.22341.01", None, requirement("X-12")),
+    _number("ion_programming", 600, None, requirement("R-168")),
+    _number("ion_settled", 30, None),
+    _number("ion_serial_bits", 10, None),
+    _number("ion_serial_share", 4, None, requirement("R-177")),
+    _number("ion_baud", 9600, None),
+    _number("ion_baud_min", 300, None),
+    _number("ion_baud_max", 115_200, None),
     _number("lss_password_min", 0, None, requirement("R-258")),
     _number("lss_password_max", 99999999, None, requirement("R-258")),
     _number("lss_password_length", 8, None, requirement("R-259")),
@@ -171,6 +178,9 @@ NUMBERS = [
     _number("dlms_lls_min", 8, None),
     _number("dlms_lls_max", 64, None),
     _number("marks_key_min", 16, None),
+    _number("login_hold", 86_400, None, requirement("R-369")),
+    _number("login_failures", 2, None, requirement("R-344")),
+    _number("login_unanswered", 2, None, requirement("R-344")),
 ]
 
 

@@ -149,7 +149,6 @@ CSV_LINES = Constant("csv_lines", 1, "lines", ("R-102",), "in one Config.csv")
 # HEP meters and ION Setup
 ION_SETUP_MIN_V3 = Constant("ion_setup_min_v3", Dotted.parse("3.2.20218.01"), "", ("R-164", "G-19"), "ION Setup for firmware 3.0.0")
 ION_SETUP_MIN_V4 = Constant("ion_setup_min_v4", Dotted.parse("3.2.22341.01"), "", ("X-12",), "ION Setup for firmware 4.0.0 and later")
-ION_SETUP_MIN_FIRST = Constant("ion_setup_min_first", 3, "", ("R-164",), "major version from which ION_SETUP_MIN_V3 holds; 4 for ION_SETUP_MIN_V4")
 ION_PROGRAMMING = Constant(
     "ion_programming", 600, "s", ("R-168", "own"), "for ION Setup to load the template and write the registers back after the restart"
 )

@@ -832,6 +832,12 @@ _SECURITY = (
         LATER,
     ),
     _R(
+        "login_refused",
+        "the meter refused the user name or the password",
+        "Give the user and password that the meter has now; the refused one is not tried again.",
+        ("R-320", "R-344"),
+    ),
+    _R(
         "login_held",
         "a password that was refused is not tried again, so that the account is not locked",
         "Correct the password, or wait until the stated time; with marks_key a corrected password is tried at once, "

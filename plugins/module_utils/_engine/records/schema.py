@@ -9,7 +9,7 @@ import uuid
 from .database import Transaction
 from .errors import RecordsError
 
-VERSION = 3
+VERSION = 4
 
 STATEMENTS: tuple[str, ...] = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -56,6 +56,18 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
             at DOUBLE PRECISION NOT NULL, PRIMARY KEY (serial, client, key_id))""",
         """CREATE TABLE credential_mark (
             serial TEXT NOT NULL, account TEXT NOT NULL, mark TEXT NOT NULL, at DOUBLE PRECISION NOT NULL, PRIMARY KEY (serial, account))""",
+    ),
+    4: (
+        """CREATE TABLE secret_change (
+            serial TEXT NOT NULL, account TEXT NOT NULL, mark TEXT NOT NULL, previous TEXT NOT NULL, state TEXT NOT NULL,
+            began DOUBLE PRECISION NOT NULL, ended DOUBLE PRECISION, PRIMARY KEY (serial, account))""",
+        """CREATE TABLE secret_history (
+            serial TEXT NOT NULL, account TEXT NOT NULL, mark TEXT NOT NULL, at DOUBLE PRECISION NOT NULL,
+            PRIMARY KEY (serial, account, mark))""",
+        """CREATE TABLE login_try (
+            serial TEXT NOT NULL, account TEXT NOT NULL, protocol TEXT NOT NULL, mark TEXT NOT NULL, state TEXT NOT NULL,
+            tries BIGINT NOT NULL, at DOUBLE PRECISION NOT NULL, until DOUBLE PRECISION NOT NULL,
+            PRIMARY KEY (serial, account, protocol, mark))""",
     ),
 }
 

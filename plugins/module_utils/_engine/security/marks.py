@@ -36,6 +36,11 @@ def secret_account(client: int) -> str:
     return f"dlms:{client}:lls"
 
 
+def user_account(user: str, family: str) -> str:
+    """The ledger's account name of a named user; on HEP meters the case of a name does not count (R-255)."""
+    return "user:" + (user.casefold() if family == "hep" else user)
+
+
 def _hmac(key: bytes, *parts: str) -> str:
     text = "\x00".join(("gridops.metering", *parts))
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:32]
