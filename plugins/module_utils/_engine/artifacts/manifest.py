@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from ..base.documents import check, parse_yaml
 from ..base.errors import InputError
 from ..catalogue import constants, ftp_files, identifiers
 from ..catalogue.models import Model, find_model
-from ..catalogue.versions import Version
+from ..catalogue.versions import Dotted, Version
 from . import signature as signatures
 from .fault import Fault
 from .schema import MANIFEST
@@ -23,6 +24,7 @@ __all__ = ["MANIFEST_NAME", "ArtifactFile", "Fault", "Manifest", "Package", "Sig
 
 MANIFEST_NAME = "firmware.yml"
 PACKAGE_ENDING = ".sedp"  # R-113, R-137
+ION_ENDINGS = (".zip", ".upx")  # R-166, R-167
 _SIGNATURES = {"detached": "present", "embedded_opaque": "unverified"}
 _CHUNK = 1 << 20
 _OPAQUE = "mcs301"  # the family whose versions are identifiers
@@ -52,7 +54,8 @@ class Signing:
 class Package:
     """One firmware package for one version and method.
 
-    ``tool_version`` is that of the maker's tool that came with it (R-070); ``signature`` is present (a detached one),
+    ``tool_version`` is that of the maker's tool that came with it (R-070), ``min_ion_setup`` the oldest ION Setup that may send it
+    (R-166), from the ZIP or from a person; ``signature`` is present (a detached one),
     unverified (inside the maker's container, for the meter to judge, R-134) or absent. For the method dlms ``version`` is the
     identifier of ``component`` after the upgrade (lower-case hex), ``image_identifier`` names the container to the meter, and
     ``expected_signature`` (hex) is that of the active part, where the maker tells it.
@@ -67,6 +70,7 @@ class Package:
     source_url: str
     approved_by: str
     tool_version: str = ""
+    min_ion_setup: str = ""
     signature: str = "absent"
     component: int | None = None
     image_identifier: bytes = b""
@@ -78,6 +82,11 @@ class Package:
     def file(self, role: str) -> ArtifactFile:
         """The file of this role; a package that was checked has exactly one."""
         return next(item for item in self.files if item.role == role)
+
+    @property
+    def bare(self) -> bool:
+        """Whether this is a bare image for ION Setup, which does not tell what ION Setup it needs (R-167, R-172)."""
+        return self.method == "ion" and any(item.name.lower().endswith(".upx") for item in self.files if item.role == "package")
 
     @property
     def digest(self) -> str:
@@ -157,6 +166,7 @@ def _package(folder: Path, index: int, item: dict[str, Any]) -> Package:
         source_url=item.get("source_url", ""),
         approved_by=item.get("approved_by", ""),
         tool_version=item.get("tool", {}).get("version", ""),
+        min_ion_setup=_dotted(f"{where}.min_ion_setup", item.get("min_ion_setup", "")),
         signature=_SIGNATURES.get(stated.get("kind", ""), "absent"),
         component=item.get("component"),
         image_identifier=identifiers.octets(image, f"{where}.image_identifier") if image else b"",
@@ -182,6 +192,11 @@ def _version(where: str, text: str) -> str:
         return str(Version.parse(text))
     except InputError as error:
         raise InputError(where, text, error.accepted, error.rule) from None
+
+
+def _dotted(where: str, text: str) -> str:
+    """The version of a tool as it is written, checked by form. Raises InputError."""
+    return str(Dotted.parse(text, where)) if text else ""
 
 
 def _file(folder: Path, where: str, entry: dict[str, Any]) -> ArtifactFile:
@@ -218,6 +233,8 @@ def faults(package: Package, on_read: Callable[[], None] | None = None) -> Itera
         yield from _ftp_name_faults(package)
     elif package.method in ("web", "tool"):
         yield from _container_faults(package)
+    elif package.method == "ion":
+        yield from _container_faults(package, ION_ENDINGS)
     elif package.method == "dlms":
         yield from _image_faults(package)
     broken = False
@@ -228,6 +245,8 @@ def faults(package: Package, on_read: Callable[[], None] | None = None) -> Itera
             yield fault
     if package.method == "dlms" and not broken:
         yield from _signature_faults(package, on_read)
+    if package.method == "ion" and not broken:
+        yield from _zip_faults(package)
 
 
 def _ftp_name_faults(package: Package) -> Iterator[Fault]:
@@ -245,19 +264,34 @@ def _ftp_name_faults(package: Package) -> Iterator[Fault]:
             yield Fault("artifact_wrong_type", f"package {package.id}: a file of the role {item.role} does not belong to the method ftp")
 
 
-def _container_faults(package: Package) -> Iterator[Fault]:
-    """Webpages and tool take the maker's one container as it came (R-085, R-113, R-137)."""
+def _container_faults(package: Package, endings: tuple[str, ...] = (PACKAGE_ENDING,)) -> Iterator[Fault]:
+    """Webpages and tools take the maker's one container as it came (R-085, R-113, R-137, R-166)."""
     found = [item for item in package.files if item.role == "package"]
     if len(found) != 1:
         yield Fault("artifact_missing", f"package {package.id} has {len(found)} files of the role package; exactly one is needed")
     for item in package.files:
-        if item.role == "package" and not item.name.endswith(PACKAGE_ENDING):
-            yield Fault("artifact_wrong_type", f"package {package.id}: {item.name} does not end in {PACKAGE_ENDING}")
+        if item.role == "package" and not item.name.lower().endswith(endings):
+            yield Fault("artifact_wrong_type", f"package {package.id}: {item.name} does not end in {' or '.join(endings)}")
         elif item.role not in ("package", "signature"):
             yield Fault(
                 "artifact_wrong_type",
                 f"package {package.id}: a file of the role {item.role} does not belong to the method {package.method}",
             )
+
+
+def _zip_faults(package: Package) -> Iterator[Fault]:
+    """The maker's ZIP holds exactly one image. Only its list of names is read; what else is in it is not public (R-166)."""
+    for item in package.files:
+        if item.role != "package" or not item.name.lower().endswith(".zip"):
+            continue
+        try:
+            with zipfile.ZipFile(item.path) as archive:
+                images = [name for name in archive.namelist() if name.lower().endswith(".upx")]
+        except (OSError, zipfile.BadZipFile):
+            yield Fault("artifact_wrong_type", f"package {package.id}: {item.name} is not a ZIP file")
+            continue
+        if len(images) != 1:
+            yield Fault("artifact_wrong_type", f"package {package.id}: {item.name} holds {len(images)} files that end in .upx, not one")
 
 
 def _image_faults(package: Package) -> Iterator[Fault]:

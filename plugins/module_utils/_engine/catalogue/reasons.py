@@ -746,12 +746,6 @@ _ION_METHOD = (
         methods=_ION,
     ),
     _R(
-        "revenue_locked",
-        "the meter is revenue-locked, which keeps its configuration as it is",
-        "Unlock it at the meter, if whoever is responsible for the billing agrees.",
-        ("R-300",),
-    ),
-    _R(
         "tool_login_refused",
         "the maker's tool could not log in to the meter",
         "Try the account by hand once, and mind the lockout; then correct credentials.admin.",
