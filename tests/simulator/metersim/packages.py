@@ -30,8 +30,9 @@ DIGEST = 32
 SUFFIX = ".sedp"
 # Plays the vendor's signing key. Everybody may know it: these packages are fiction.
 VENDOR_KEY = b"metersim plays the vendor"
-METHODS = ("ftp", "web", "tool", "dlms")
+METHODS = ("ftp", "web", "tool", "dlms", "ion")
 DLMS_MODEL = "MCS301"
+HEP_MODELS = ("ION9000", "ION9000T", "PM8000", "ION7400")
 CHUNK = 1024 * 1024
 
 
@@ -197,8 +198,9 @@ def write(
     methods: tuple[str, ...] = ("ftp",),
     tool: str = "3.8",
     dlms: dict[str, Any] | None = None,
+    ion: dict[str, Any] | None = None,
 ) -> Path:
-    """Make packages and put them into ``folder/firmware.yml``, keeping what is there. ``dlms``: component, build, stated."""
+    """Make packages and put them into ``folder/firmware.yml``, keeping what is there. ``dlms``: component, build, stated; ``ion``: minimum, bare."""
     manifest = folder / "firmware.yml"
     entries: list[dict[str, Any]] = []
     if manifest.exists():
@@ -211,6 +213,8 @@ def write(
         for method in methods:
             if method == "dlms":
                 entry = _image(folder, version, size, corrupt, dlms or {})
+            elif method == "ion":
+                entry = _upx(folder, model, version, size, corrupt, ion or {})
             elif method == "ftp":
                 entry = make(folder, model, version, size, corrupt)
             else:
@@ -227,14 +231,21 @@ def _check(model: str, version: str, methods: tuple[str, ...], corrupt: str) -> 
         if methods != ("dlms",):
             raise PackageError(f"a {model} takes images by method dlms only")
         return
+    if model in HEP_MODELS:
+        if methods != ("ion",):
+            raise PackageError(f"a {model} takes packages by method ion only")
+        if corrupt not in ("", "flip", "truncate"):
+            raise PackageError(f"--corrupt {corrupt} is not for packages of method ion")
+        return
     if model not in tables.MODELS:
-        raise PackageError(f"unknown model '{model}' (known: {', '.join((*tables.MODELS, DLMS_MODEL))})")
+        raise PackageError(f"unknown model '{model}' (known: {', '.join((*tables.MODELS, DLMS_MODEL, *HEP_MODELS))})")
     try:
         tables.parse_version(version)
     except ValueError as exc:
         raise PackageError(str(exc)) from exc
-    if "dlms" in methods:
-        raise PackageError(f"a {model} takes no images by method dlms")
+    for method in ("dlms", "ion"):
+        if method in methods:
+            raise PackageError(f"a {model} takes no {'images' if method == 'dlms' else 'packages'} by method {method}")
     if "ftp" in methods and corrupt == "unsigned":
         raise PackageError("only a package for web or tool can be unsigned")
     if corrupt not in ("", "flip", "truncate", "unsigned"):
@@ -246,6 +257,15 @@ def _image(folder: Path, version: str, size: int, corrupt: str, options: dict[st
 
     try:
         return package.make(folder, version, size=size, corrupt=corrupt, **options)
+    except ValueError as exc:
+        raise PackageError(str(exc)) from exc
+
+
+def _upx(folder: Path, model: str, version: str, size: int, corrupt: str, options: dict[str, Any]) -> dict[str, Any]:
+    from metersim.hep import package
+
+    try:
+        return package.make(folder, model, version, size=size, corrupt=corrupt, **options)
     except ValueError as exc:
         raise PackageError(str(exc)) from exc
 
@@ -263,7 +283,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a spoiled file that only the meter notices (the last three: dlms)",
     )
     parser.add_argument(
-        "--method", action="append", choices=METHODS, help="ftp (default), web, tool or dlms; may be repeated, web and tool share a file"
+        "--method",
+        action="append",
+        choices=METHODS,
+        help="ftp (default), web, tool, dlms or ion; may be repeated, web and tool share a file",
     )
     parser.add_argument("--component", type=int, choices=range(10), default=1, help="dlms: which part of the firmware, B (default 1)")
     parser.add_argument("--build", default="", help="dlms: another binary with the same identifier")
@@ -274,6 +297,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="dlms: what the manifest says and the .sig file holds (default detached)",
     )
     parser.add_argument("--tool-version", default="3.8", help="version of the vendor's tool that belongs to the package (default 3.8)")
+    parser.add_argument("--min-ion-setup", default="", help="ion: the ION Setup that the package asks for (default by version)")
+    parser.add_argument("--bare", action="store_true", help="ion: the .upx without the .zip, which alone tells the minimum")
     parser.set_defaults(run=_run)
 
 
@@ -287,5 +312,6 @@ def _run(args: argparse.Namespace) -> int:
         raise PackageError("give one --version for all models or one for each --model")
     methods = tuple(args.method or ("ftp",))
     dlms = {"component": args.component, "build": args.build, "stated": args.signature}
-    print(write(args.folder, list(zip(models, versions, strict=True)), args.size, args.corrupt, methods, args.tool_version, dlms))
+    ion = {"minimum": args.min_ion_setup, "bare": args.bare}
+    print(write(args.folder, list(zip(models, versions, strict=True)), args.size, args.corrupt, methods, args.tool_version, dlms, ion))
     return 0
