@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 if TYPE_CHECKING:
+    from metersim.hep.meter import HepMeter
     from metersim.meter import Meter
 
 OLD_TLS = {"tls1.0": ssl.TLSVersion.TLSv1, "tls1.1": ssl.TLSVersion.TLSv1_1}
@@ -57,10 +58,13 @@ class Certificate:
         return context
 
 
-def make(serial: int, address: str, generation: int = 0, expired: bool = False) -> Certificate:
+def make(serial: int, address: str, generation: int = 0, expired: bool = False, common_name: str = "") -> Certificate:
     """The certificate of one meter; another ``generation`` is another certificate."""
     name = x509.Name(
-        [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "metersim"), x509.NameAttribute(NameOID.COMMON_NAME, f"PM5000-{serial}")]
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "metersim"),
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name or f"PM5000-{serial}"),
+        ]
     )
     now = datetime.now(UTC)
     key = fleet_key()
@@ -86,17 +90,18 @@ def make(serial: int, address: str, generation: int = 0, expired: bool = False) 
 
 
 @cache
-def _cached(serial: int, address: str, generation: int, expired: bool) -> Certificate:
-    return make(serial, address, generation, expired)
+def _cached(serial: int, address: str, generation: int, expired: bool, common_name: str) -> Certificate:
+    return make(serial, address, generation, expired, common_name)
 
 
-def now_shown(meter: Meter) -> Certificate:
+def now_shown(meter: Meter | HepMeter) -> Certificate:
     """The certificate a meter shows at the moment; F-31 may have changed it."""
     mode = meter.faults.get("F-31", {}).get("mode", "")
     address = OTHER_ADDRESS if mode == "wrong_host" else meter.spec.address
-    return _cached(meter.spec.serial, address, meter.certificates + (mode == "changed"), mode == "expired")
+    common_name, number = meter.certificate_subject
+    return _cached(number, address, meter.certificates + (mode == "changed"), mode == "expired", common_name)
 
 
-def context_of(meter: Meter) -> ssl.SSLContext:
+def context_of(meter: Meter | HepMeter) -> ssl.SSLContext:
     """The TLS settings a meter has at the moment."""
     return now_shown(meter).context(meter.folder / "tls", OLD_TLS.get(meter.faults.get("F-31", {}).get("mode", "")))

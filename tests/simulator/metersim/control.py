@@ -20,6 +20,7 @@ from metersim.fleet import Fleet
 from metersim.meter import Meter
 
 if TYPE_CHECKING:
+    from metersim.hep.meter import HepMeter
     from metersim.mcs301.meter import Mcs301
 
 
@@ -121,10 +122,16 @@ ACTIONS: dict[str, Action] = {
 COMMON = ("power_cycle", "power_off", "power_on", "set_address", "set_serial", "set_latency")
 
 
-def _known(meter: Meter | Mcs301) -> dict[str, Action]:
+def _known(meter: Meter | Mcs301 | HepMeter) -> dict[str, Action]:
     """What can happen to this kind of meter."""
     if isinstance(meter, Meter):
         return ACTIONS
+    from metersim.hep.meter import HepMeter
+
+    if isinstance(meter, HepMeter):
+        from metersim.hep.actions import ACTIONS as HEP
+
+        return {**{name: ACTIONS[name] for name in COMMON}, **HEP}
     from metersim.mcs301.actions import ACTIONS as MORE
 
     return {**{name: ACTIONS[name] for name in COMMON}, **MORE}
@@ -167,7 +174,7 @@ class Control:
         if self._runner:
             await self._runner.cleanup()
 
-    def _find(self, request: web.Request) -> Meter | Mcs301:
+    def _find(self, request: web.Request) -> Meter | Mcs301 | HepMeter:
         name = request.match_info["name"]
         if name not in self._fleet.meters:
             raise web.HTTPNotFound(text=f"no meter '{name}'")
@@ -186,7 +193,7 @@ class Control:
         from metersim.certs import now_shown  # heavy import; bulk fleets do without
 
         meter = self._find(request)
-        if not isinstance(meter, Meter):
+        if not hasattr(meter, "certificate_subject"):
             raise Bad("this meter has no certificate")
         certificate = now_shown(meter)
         return web.json_response({"fingerprint": certificate.fingerprint, "pem": certificate.pem.decode()})

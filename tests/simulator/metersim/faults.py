@@ -89,7 +89,7 @@ def _value(value: Any, kind: Any, where: str) -> Any:
         return float(value)
     if kind is int and isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    if kind in (str, list, bool) and isinstance(value, kind):
+    if kind in (str, list, bool, dict) and isinstance(value, kind):
         return value
     words = {
         float: "a number from 0",
@@ -98,6 +98,7 @@ def _value(value: Any, kind: Any, where: str) -> Any:
         str: "text",
         list: "a list",
         bool: "true or false",
+        dict: "a mapping",
     }
     raise ValueError(f"{where} must be {words[kind]}, not '{value}'")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metersim.clock import FleetClock
+from metersim.hep.spec import HepSpec
 from metersim.journal import Journal
 from metersim.mcs301.spec import DlmsSpec
 from metersim.meter import Meter
@@ -17,6 +18,7 @@ from metersim.modbus import ModbusService
 from metersim.spec import FleetSpec, StartError
 
 if TYPE_CHECKING:
+    from metersim.hep.meter import HepMeter
     from metersim.mcs301.meter import Mcs301
 
 
@@ -28,13 +30,17 @@ class Fleet:
         self.state = state
         self.clock = FleetClock(spec.clock_factor)
         self.journal = Journal(self.clock)
-        self.meters: dict[str, Meter | Mcs301] = {}
+        self.meters: dict[str, Meter | Mcs301 | HepMeter] = {}
         for meter_spec in spec.meters:
             place = (self.clock, self.journal, spec.ports, state / "meters")
             if isinstance(meter_spec, DlmsSpec):
                 from metersim.mcs301.meter import Mcs301  # ciphers; fleets without such a meter do without
 
                 self.meters[meter_spec.name] = Mcs301(meter_spec, *place)
+            elif isinstance(meter_spec, HepSpec):
+                from metersim.hep.meter import HepMeter  # webpages; bulk fleets do without
+
+                self.meters[meter_spec.name] = HepMeter(meter_spec, *place)
             else:
                 self.meters[meter_spec.name] = Meter(meter_spec, *place)
         self._hub: Any = None
@@ -55,7 +61,7 @@ class Fleet:
                 await self.stop()
                 raise StartError(f"meter {meter.name}: cannot listen on {exc.strerror or exc}") from exc
 
-    def _equip(self, meter: Meter | Mcs301) -> None:
+    def _equip(self, meter: Meter | Mcs301 | HepMeter) -> None:
         """Give a meter the services its file entry asks for."""
         meter.fleet = self
         if not isinstance(meter, Meter):
@@ -82,7 +88,7 @@ class Fleet:
         if self._hub:
             self._hub.stop()
 
-    async def move(self, meter: Meter | Mcs301, address: str) -> None:
+    async def move(self, meter: Meter | Mcs301 | HepMeter, address: str) -> None:
         """Give a running meter another address."""
         old, meter.address = meter.address, address
         meter.record("address_changed", old=old, new=address)

@@ -15,6 +15,7 @@ from metersim.fleet import Fleet
 from metersim.meter import Meter
 
 if TYPE_CHECKING:
+    from metersim.hep.meter import HepMeter
     from metersim.mcs301.meter import Mcs301
 
 
@@ -26,8 +27,44 @@ def build(fleet: Fleet) -> dict[str, Any]:
     }
     if fleet.spec.clock_factor != 1:
         group_vars["metering_timing"] = {"clock_factor": fleet.spec.clock_factor}
-    hosts = {meter.name: _host(fleet, meter) if isinstance(meter, Meter) else _dlms_host(meter) for meter in fleet.meters.values()}
+    hosts = {meter.name: _any_host(fleet, meter) for meter in fleet.meters.values()}
     return {"meters": {"hosts": hosts, "vars": group_vars}}
+
+
+def _any_host(fleet: Fleet, meter: Meter | Mcs301 | HepMeter) -> dict[str, Any]:
+    if isinstance(meter, Meter):
+        return _host(fleet, meter)
+    from metersim.hep.meter import HepMeter
+
+    return _hep_host(meter) if isinstance(meter, HepMeter) else _dlms_host(meter)
+
+
+def _hep_host(meter: HepMeter) -> dict[str, Any]:
+    host: dict[str, Any] = {
+        "ansible_host": meter.address,
+        "metering_family": "hep",
+        "metering_ports": {name: meter.own_port(name) for name in meter.services},
+        "metering_unit_id": meter.unit_id,
+        "metering_credentials": {"admin": meter.spec.hep.login or _hep_admin(meter)},
+        "metering_attest": _signed({}, meter.spec.attest),
+        "metering_profile": meter.spec.surface,
+        "metering_web_profile": meter.spec.surface,
+    }
+    if meter.major >= 3:
+        from metersim import certs  # heavy import, and bulk fleets do without
+
+        host["metering_tls"] = {"fingerprint": certs.now_shown(meter).fingerprint}
+    host.update(meter.spec.vars)
+    return host
+
+
+def _hep_admin(meter: HepMeter) -> dict[str, str]:
+    """The login that the owner of such a meter would use."""
+    if meter.mode in ("none", "standard"):
+        return {"user": meter.model_number, "password": meter.numeric_password}
+    name = "USER1" if meter.mode == "legacy_support" else meter.users.admins()[0]
+    user = meter.users.get(name)
+    return {"user": name, "password": user.password if user else ""}
 
 
 def _host(fleet: Fleet, meter: Meter) -> dict[str, Any]:

@@ -162,6 +162,11 @@ class Meter(Device):
             return (registers.NOT_AVAILABLE, registers.NOT_AVAILABLE)
         return self.surface.lock_closed if self.locked else self.surface.lock_open
 
+    @property
+    def certificate_subject(self) -> tuple[str, int]:
+        """Common name and number of the certificate."""
+        return f"PM5000-{self.spec.serial}", self.spec.serial
+
     def wall(self) -> datetime:
         """The meter's calendar; F-25 sets it wrong."""
         fault = self.faults.get("F-25")

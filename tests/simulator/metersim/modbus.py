@@ -180,6 +180,8 @@ class MeterServer(ModbusTcpServer):
 class ModbusService:
     """The Modbus port of one meter, opened and closed with it."""
 
+    server_class: type[MeterServer] = MeterServer
+
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
         self._server: MeterServer | None = None
@@ -187,7 +189,7 @@ class ModbusService:
     async def start(self, address: str, port: int) -> None:
         """Open the port."""
         if self._server is None:
-            server = MeterServer(self._meter, address, port)
+            server = self.server_class(self._meter, address, port)
             await server.listen()
             self._server = server
 

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from metersim import faults, tables
+from metersim.hep import spec as hep
 from metersim.mcs301 import spec as mcs301
 from metersim.surfaces import NEW_SURFACES, SURFACES
 
@@ -28,8 +29,9 @@ class StartError(RuntimeError):
 
 
 SERVICES = ("modbus", "ftp", "http")
-PORTS = (*SERVICES, "https", "dlms")
+PORTS = (*SERVICES, "https", "dlms", *hep.PORTS)
 DLMS_PORT = 4059
+ION_PORTS = {"ion": 7700, "ion_tls": 7443, "rtu_tcp": 7701}
 USUAL_PORTS = {"http": 80, "https": 443}
 FLEET_KEYS = (
     "name", "clock_factor", "first_address", "ports", "surface", "services", "control", "profiles", "log_reads", "defaults", "meters",
@@ -95,14 +97,14 @@ class FleetSpec:
     ports: dict[str, int]
     control_port: int
     profiles: dict[str, str]
-    meters: list[MeterSpec | mcs301.DlmsSpec]
+    meters: list[MeterSpec | mcs301.DlmsSpec | hep.HepSpec]
 
 
 def default_ports() -> dict[str, int]:
     """The real ports for root, high ones for everybody else."""
     if os.geteuid() == 0:
-        return {"modbus": 502, "ftp": 21, "http": 80, "https": 443, "dlms": DLMS_PORT}
-    return {"modbus": 1502, "ftp": 2121, "http": 8080, "https": 8443, "dlms": DLMS_PORT}
+        return {"modbus": 502, "ftp": 21, "http": 80, "https": 443, "dlms": DLMS_PORT, "ssh": 22, "telnet": 23, **ION_PORTS}
+    return {"modbus": 1502, "ftp": 2121, "http": 8080, "https": 8443, "dlms": DLMS_PORT, "ssh": 2222, "telnet": 2323, **ION_PORTS}
 
 
 def load(source: str | Path | dict[str, Any]) -> FleetSpec:
@@ -137,7 +139,7 @@ def parse(raw: Any) -> FleetSpec:
     entries = raw.get("meters")
     if not isinstance(entries, list) or not entries:
         raise SpecError("'meters' must be a list with at least one meter")
-    _known(defaults, (*METER_KEYS, *mcs301.METER_KEYS), "defaults")
+    _known(defaults, tuple(dict.fromkeys((*METER_KEYS, *mcs301.METER_KEYS, *hep.METER_KEYS))), "defaults")
     meters = [meter for entry in entries for meter in _expand(entry, defaults)]
     _give_addresses(meters, str(raw.get("first_address", "127.20.0.1")))
     _give_serials(meters, name)
@@ -190,16 +192,20 @@ def _profiles(raw: dict[str, Any]) -> dict[str, str]:
 METER_KEYS = tuple(MeterSpec.__dataclass_fields__)
 
 
-AnySpec = MeterSpec | mcs301.DlmsSpec
+AnySpec = MeterSpec | mcs301.DlmsSpec | hep.HepSpec
 
 
 def _with_defaults(entry: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """What a family does not have is no default for it; ``dlms`` is merged."""
-    keys = mcs301.METER_KEYS if entry.get("model", defaults.get("model")) == mcs301.MODEL else METER_KEYS
+    """What a family does not have is no default for it; ``dlms`` and ``hep`` are merged."""
+    model = entry.get("model", defaults.get("model"))
+    keys = mcs301.METER_KEYS if model == mcs301.MODEL else hep.METER_KEYS if model in hep.MODELS else METER_KEYS
     merged = {**{key: value for key, value in defaults.items() if key in keys}, **entry}
-    usual, own = defaults.get("dlms"), entry.get("dlms")
-    if "dlms" in keys and isinstance(usual, dict) and isinstance(own, dict):
-        merged["dlms"] = {**usual, **own}
+    for part in ("dlms", "hep"):
+        usual, own = defaults.get(part), entry.get(part)
+        if part in keys and isinstance(usual, dict) and isinstance(own, dict):
+            merged[part] = {**usual, **own}
+    if keys is hep.METER_KEYS and "surface" not in entry and merged.get("surface") not in hep.SURFACES:
+        merged.pop("surface", None)  # the fleet's surface a or b is the PM5000's
     return merged
 
 
@@ -230,13 +236,18 @@ def _meter(raw: dict[str, Any], name: str) -> AnySpec:
         checked = mcs301.read(raw, name, SpecError)
         _address(vars(checked), where)
         return checked
+    if raw.get("model") in hep.MODELS:
+        _known(raw, hep.METER_KEYS, where)
+        found = hep.read(raw, name, SpecError)
+        _address(vars(found), where)
+        return found
     _known(raw, METER_KEYS, where)
     for key in ("model", "firmware"):
         if key not in raw:
             raise SpecError(f"{where}: '{key}' is missing")
     values = dict(raw)
     if values["model"] not in tables.MODELS:
-        raise SpecError(f"{where}: unknown model '{values['model']}' (known: {', '.join((*tables.MODELS, mcs301.MODEL))})")
+        raise SpecError(f"{where}: unknown model '{values['model']}' (known: {', '.join((*tables.MODELS, mcs301.MODEL, *hep.MODELS))})")
     for key in ("firmware", "previous_firmware"):
         if values.get(key) is not None:
             try:
@@ -362,6 +373,8 @@ def _give_serials(meters: list[AnySpec], fleet: str) -> None:
                 meter.serial = candidate
                 taken.add(candidate)
             candidate += len(meters)
+        if isinstance(meter, hep.HepSpec):
+            meter.serial = str(meter.serial)
 
 
 def _unique(meters: list[AnySpec]) -> None:
