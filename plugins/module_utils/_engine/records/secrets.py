@@ -144,11 +144,12 @@ class SecretLedger:
             body = {"serial": serial, "account": account, "protocol": protocol, "result": result}
             self._append(transaction, "login_failed", body)
 
-    def forget_tries(self, serial: str, account: str) -> None:
-        """A person's word that the password was corrected since it was refused."""
+    def forget_tries(self, serial: str, account: str, mark: str | None = None) -> None:
+        """Logins that failed tell nothing any more, of one password or of all; a lockout stays."""
         self._writable()
+        one, values = ("", ()) if mark is None else (" AND mark = ?", (mark,))
         with self._database.write() as transaction:
-            transaction.execute(f"DELETE FROM login_try WHERE {_ACCOUNT} AND state <> 'locked'", (serial, account))
+            transaction.execute(f"DELETE FROM login_try WHERE {_ACCOUNT} AND state <> 'locked'{one}", (serial, account, *values))
 
     # -- helpers ------------------------------------------------------------------------------------------------------
 

@@ -44,6 +44,8 @@ class LoginLedger(Protocol):
 
     def try_end(self, serial: str, account: str, protocol: str, mark: str, result: str, until: float) -> None: ...
 
+    def forget_tries(self, serial: str, account: str, mark: str | None = None) -> None: ...
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -146,7 +148,7 @@ class Guard:
         """Say how it ended: works, refused, locked, silent (sent, no answer) or unsent. ``retry_after``: seconds that the meter told."""
         if result in (REFUSED, LOCKED):
             self.failed += 1
-        if result == UNSENT:
+        if result in (UNSENT, WORKS):
             self._spent.get((account, protocol), set()).discard(self._here(account, secret))
         if not self._record:
             return
@@ -177,6 +179,14 @@ class Guard:
             return result
         self.tried(account, protocol, secret, WORKS)
         return WORKS
+
+    def renewed(self, account: str, secret: str) -> None:
+        """This password has just been sent to the meter as the new one: that it was refused before tells nothing any more."""
+        for (name, _protocol), spent in self._spent.items():
+            if name == account:
+                spent.discard(self._here(account, secret))
+        if self._record:
+            self._ledger.forget_tries(self._serial, account, self._mark(account, secret))
 
     def _until(self, retry_after: float | None) -> float:
         seconds = retry_after

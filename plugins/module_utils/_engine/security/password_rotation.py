@@ -314,6 +314,8 @@ class Rotor:
                 self._ledger.begin(self._serial, account, self._mark(account, _needed(new)), self._guard.proven(account))
             elif isinstance(step, Write):
                 answer, said = self._write(_needed_call(write))
+                if answer != REFUSED:
+                    self._guard.renewed(account, _needed(new))
             else:
                 mark = self._mark(account, _needed(new)) if step.outcome == "active" and new is not None else ""
                 self._ledger.end(self._serial, account, step.outcome, mark)
