@@ -17,6 +17,7 @@ from ._engine.base.errors import InputError
 from ._engine.catalogue import accept, constants, enums, identifiers
 from ._engine.catalogue.models import MCS301
 from ._engine.catalogue.versions import Version
+from ._engine.planning.prechecks_ion import CONSUMERS, TRANSPORTS
 
 ACTIVATE = ("now", "at", "never")
 METHODS = ("ftp", "tool", "web", "ion", "dlms")
@@ -64,6 +65,25 @@ FIRMWARE_SPEC: dict[str, Any] = merge_specs(
                 "encoding": {"type": "str"},
             },
         },
+        "ion": {
+            "type": "dict",
+            "options": {
+                "setup_version": {"type": "str"},
+                "host": {"type": "str"},
+                "command": {"type": "list", "elements": "str"},
+                "review": {"type": "list", "elements": "str"},
+                "handover_dir": {"type": "str"},
+                "logs_to": {"type": "path"},
+                "exit_ok": {"type": "list", "elements": "int", "default": [0]},
+                "exit_reasons": {"type": "dict"},
+                "encoding": {"type": "str"},
+                "transport": {"type": "str", "choices": list(TRANSPORTS)},
+                "gateway_model": {"type": "str"},
+                "baud": {"type": "int"},
+            },
+        },
+        "consumers": {"type": "list", "elements": "str", "choices": list(CONSUMERS), "default": []},
+        "security_profile": {"type": "str"},
         "wait": {"type": "float", "default": 0.0},
         "strict_matrix": {"type": "bool", "default": False},
         "accept": {"type": "list", "elements": "str", "default": []},

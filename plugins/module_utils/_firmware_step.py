@@ -18,12 +18,13 @@ from ._engine.base.redaction import Redactor
 from ._engine.base.target import Credential, Target, Timeouts, Tls
 from ._engine.upgrade.dlms import DlmsSteps, ImageJob
 from ._engine.upgrade.ftp import FtpSteps
+from ._engine.upgrade.ion import IonSteps
 from ._engine.upgrade.steps import MeterSteps, SendFile, Silence
 from ._engine.upgrade.tool import ToolSteps
 from ._engine.upgrade.web import WebSteps
 from ._engine.wire.dlms.session import BlockCounters, MemoryCounters, told_floor
 
-STEPS = frozenset({"identify", "services", "lock", "login", "stage", "trigger", "observe", "find"})
+STEPS = frozenset({"identify", "services", "lock", "login", "stage", "trigger", "observe", "find", "snapshot"})
 #: Steps of the image transfer beside those of every method.
 IMAGE_STEPS = frozenset({"look", "cancel", "put_back", "told"})
 #: Steps that change a meter, or may.
@@ -97,6 +98,8 @@ def _steps(payload: dict[str, Any]) -> Any:
         return WebSteps(*common, role=payload["role"], web_session=payload["web_session"], state=_state(payload.get("session")))
     if payload["method"] == "tool":
         return ToolSteps(*common)
+    if payload["method"] == "ion":
+        return IonSteps(*common)
     if payload["method"] == "dlms":
         counters, search = _counters(payload.get("counters")), payload["search"]
         steps = DlmsSteps(target, _image(payload["image"], files), Silence(), counters, floor=0, networks=search)

@@ -97,6 +97,9 @@ class RemoteSteps:
     def login(self) -> dict[str, Any]:
         return dict(self._run("login"))
 
+    def snapshot(self) -> dict[str, Any]:
+        return dict(self._run("snapshot"))
+
     def stage(self) -> dict[str, Any]:
         """Bring the artifact to the jump host, copy it to the meter from there, and remove it again."""
         try:

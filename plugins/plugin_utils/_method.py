@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import recovery
@@ -110,6 +112,12 @@ class Method:
     def notes(self) -> Mapping[str, Any]:
         """What the plan says about this hop beside files and versions."""
         return {}
+
+
+def data_home(*parts: str) -> str:
+    """A folder of this collection in the user's data folder, for what is kept where no option says so."""
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return str(Path(base, "gridops.metering", *parts))
 
 
 def documented_limits(task: FirmwareTask, **changes: Any) -> Limits:

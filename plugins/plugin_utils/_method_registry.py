@@ -8,7 +8,8 @@ from __future__ import annotations
 from ._method import Method
 from ._method_dlms import DlmsMethod
 from ._method_ftp import FtpMethod
+from ._method_ion import IonMethod
 from ._method_tool import ToolMethod
 from ._method_web import WebMethod
 
-METHODS: dict[str, type[Method]] = {item.name: item for item in (FtpMethod, ToolMethod, WebMethod, DlmsMethod)}
+METHODS: dict[str, type[Method]] = {item.name: item for item in (FtpMethod, ToolMethod, IonMethod, WebMethod, DlmsMethod)}

@@ -10,11 +10,11 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, InputError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import constants
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import HEP
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.versions import Dotted
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters.toolcsv import render_config, unrepresentable
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.prechecks import Precheck, Situation
@@ -23,15 +23,10 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.o
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.steps import SendFile
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.tool import Settings, ToolSteps
 
-from ._method import Method, documented_limits
+from ._method import Method, data_home, documented_limits
 
 ROLES = ("web_master", "product_master")
 _PLACES = ("{config}", "{package}", "{logs}", "{address}")
-
-
-def _home(*parts: str) -> str:
-    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return str(Path(base, "gridops.metering", *parts))
 
 
 class ToolMethod(Method):
@@ -48,7 +43,9 @@ class ToolMethod(Method):
         self.retry_hold = task.rules.waits["retry_hold"]  # type: ignore[misc]
 
     def check(self) -> None:
-        """Raise InputError for options that cannot work, before any contact."""
+        """Raise InputError for options that cannot work, before any contact. A HEP meter has another tool, and options for that."""
+        if getattr(getattr(self.task, "target", None), "family", "") == HEP:
+            return
         if self.mode == "command":
             for name in ("host", "command", "handover_dir"):
                 if not self.options.get(name):
@@ -102,7 +99,7 @@ class ToolMethod(Method):
             ping=tuple(options.get("ping") or ()),
             exit_ok=tuple(options.get("exit_ok") or (0,)),
             encoding=str(options.get("encoding") or ""),
-            logs_to=str(options.get("logs_to") or _home("tool-logs")),
+            logs_to=str(options.get("logs_to") or data_home("tool-logs")),
             tool_version=self.tool_version(),
             cap=self.slot()[1],
             wait=float(task.params.get("wait") or 0.0),
@@ -116,7 +113,7 @@ class ToolMethod(Method):
     def _base(self) -> str:
         """The folder of the hand-overs: here with manual, on the tool's host with command."""
         given = str(self.options.get("handover_dir") or "")
-        return given if self.mode == "command" else os.path.expanduser(given) or _home("handover")
+        return given if self.mode == "command" else os.path.expanduser(given) or data_home("handover")
 
     def _config(self) -> str:
         accounts = self.task.target.credentials

@@ -9,12 +9,14 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 from ..base.errors import MeteringError
 from ..base.target import Target, Timeouts
+from ..catalogue.models import HEP
 from ..wire.dlms.session import public
 from ..wire.loop import run
-from . import mcs301, pm5000
+from . import hep, mcs301, pm5000
 
 _AT_ONCE = 64
 _QUICK = Timeouts(connect=1.0, read=2.0)
@@ -37,11 +39,12 @@ def find_serial(target: Target, serial: str, networks: Iterable[str]) -> str | N
 
 async def _search(target: Target, serial: str, candidates: list[str]) -> str | None:
     limit = asyncio.Semaphore(_AT_ONCE)
+    identify: Any = hep.identify if target.family == HEP else pm5000.identify
 
     async def ask(address: str) -> str | None:
         async with limit:
             try:
-                identity = await pm5000.identify(replace(target, host=address, timeouts=_QUICK), "search")
+                identity = await identify(replace(target, host=address, timeouts=_QUICK), "search")
             except MeteringError:
                 return None
         return address if identity.serial == serial else None

@@ -97,6 +97,8 @@ class ToolSteps(MeterSteps):
     far: Any = field(default=None, repr=False)
 
     SERVICES: ClassVar[tuple[str, ...]] = ("http", "https", "ftp")
+    #: The file with the passwords, on the tool's host.
+    SECRET: ClassVar[str] = CONFIG
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -207,7 +209,10 @@ class ToolSteps(MeterSteps):
             "tool_version": settings.tool_version,
             "cap": settings.cap,
         }
-        HandOver(Path(settings.base), settings.campaign).add(self.target.name, self.config, package, meter)
+        self._folder_here(settings.base).add(self.target.name, self.config, package, meter)
+
+    def _folder_here(self, base: str) -> HandOver:
+        return HandOver(Path(base), self.settings.campaign)
 
     def _bring(self, package: SendFile) -> None:
         host, folder = self._host(), self._folder()
@@ -217,7 +222,8 @@ class ToolSteps(MeterSteps):
         seen = host.sha256(there)
         if seen is not None and seen != package.sha256:
             raise DeviceError("staging", "artifact_hash_mismatch", f"{package.name} on {host.name} is not the pinned file")
-        host.put_secret(self.config, host.join(folder, CONFIG))
+        if self.config:
+            host.put_secret(self.config, host.join(folder, self.SECRET))
 
     def _review(self) -> None:
         """The status that the tool shows before anything is started, where the operator has a command for it (R-109…R-111)."""
@@ -295,7 +301,7 @@ class ToolSteps(MeterSteps):
         except DeadlineError:
             state.outcome = "handed_over"
         if state.outcome != "handed_over":
-            HandOver(Path(state.detail["folder"]), self.settings.campaign).remove(self.target.name)
+            self._folder_here(state.detail["folder"]).remove(self.target.name)
         return state.as_dict()
 
     def _said_not_started(self, state: Observation) -> bool:
@@ -328,9 +334,9 @@ class ToolSteps(MeterSteps):
         folder = self._folder()
         running = self._command is not None and self._command.running
         try:
-            host.remove(host.join(folder, CONFIG) if running else folder)
+            host.remove(host.join(folder, self.SECRET) if running else folder)
         except DeviceError as error:
-            self.hooks.phase("cleaning", None, f"{CONFIG} may be left in {folder} on {host.name}: {error.text}")
+            self.hooks.phase("cleaning", None, f"{self.SECRET} may be left in {folder} on {host.name}: {error.text}")
 
     # -- details ------------------------------------------------------------------------------------------------------
 
@@ -343,14 +349,18 @@ class ToolSteps(MeterSteps):
         return self._host().join(self.settings.base, safe_name(self.settings.campaign), safe_name(self.target.name))
 
     def _argv(self, template: Sequence[str]) -> list[str]:
+        values = self._places()
+        return [_filled(word, values) for word in template]
+
+    def _places(self) -> dict[str, str]:
+        """What stands in a command line for the words in braces: paths and an address, never a secret."""
         host, folder = self._host(), self._folder()
-        values = {
+        return {
             "{config}": host.join(folder, CONFIG),
             "{package}": host.join(folder, self.files[0].name),
             "{logs}": host.join(folder, "Logs"),
             "{address}": self.target.host,
         }
-        return [_filled(word, values) for word in template]
 
     def _words(self, output: str) -> str:
         """The last line that the tool printed, masked."""

@@ -14,7 +14,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,11 @@ def safe_name(text: str) -> str:
 
 
 class HandOver:
-    """The folder of one campaign's batch under ``base``."""
+    """The folder of one campaign's batch under ``base``. ``page`` makes its checklist."""
 
-    def __init__(self, base: Path, campaign: str) -> None:
+    def __init__(self, base: Path, campaign: str, page: Callable[[list[dict[str, Any]]], str] | None = None) -> None:
         self.folder = base / safe_name(campaign)
+        self._page = page or checklist
 
     def add(self, host: str, config: str, package: SendFile, meter: Mapping[str, Any]) -> Path:
         """Write what one meter needs; returns its folder. Raises DeviceError when the disk does not take it."""
@@ -46,7 +47,8 @@ class HandOver:
                 folder.chmod(0o700)
             with self._locked():
                 self._copy(package)
-                _write(place / "Config.csv", config)
+                if config:
+                    _write(place / "Config.csv", config)
                 _write(place / _METER, json.dumps(dict(meter), sort_keys=True))
                 self._checklist()
         except OSError as error:
@@ -78,7 +80,7 @@ class HandOver:
             part.replace(there)
 
     def _checklist(self) -> None:
-        _write(self.folder / "checklist.html", checklist(self.meters()))
+        _write(self.folder / "checklist.html", self._page(self.meters()))
 
     def _locked(self) -> _Lock:
         return _Lock(self.folder / _LOCK)
@@ -109,30 +111,39 @@ def _write(path: Path, text: str) -> None:
 
 def checklist(meters: list[dict[str, Any]]) -> str:
     """One printable page without any password: before, the documented steps, after, and what never to do."""
+    first: Mapping[str, Any] = meters[0] if meters else {}
+    version, cap = str(first.get("tool_version") or "-"), int(first.get("cap", constants.TOOL_CAP_SINGLE.number))
+    head = f"Tool {version}, as it came with the package. At most {cap} at a time."
+    return page("Firmware upgrade with the maker's tool", head, meters, _COLUMNS, _steps(version, cap), recovery.RECOVERY["tool"].steps)
+
+
+def page(
+    title: str, head: str, meters: Sequence[Mapping[str, Any]], columns: Mapping[str, str], steps: Sequence[str], never: Sequence[str]
+) -> str:
+    """A printable table of meters with steps and advice; the last two columns are ticked by hand."""
     rows = "".join(
-        "<tr>"
-        + "".join(f"<td>{html.escape(str(meter.get(key) or '-'))}</td>" for key in _COLUMNS)
-        + "<td>&#9744;</td><td>&#9744;</td></tr>"
+        "<tr>" + "".join(f"<td>{html.escape(str(meter.get(key) or '-'))}</td>" for key in columns) + "<td>&#9744;</td><td>&#9744;</td></tr>"
         for meter in meters
     )
-    first: Mapping[str, Any] = meters[0] if meters else {}
-    version = str(first.get("tool_version") or "-")
-    cap = first.get("cap", constants.TOOL_CAP_SINGLE.number)
-    steps = "".join(f"<li>{html.escape(step)}</li>" for step in _steps(version, int(cap)))
-    never = "".join(f"<li>{html.escape(step)}</li>" for step in recovery.RECOVERY["tool"].steps)
-    heads = "".join(
-        f"<th>{head}</th>" for head in ("Meter", "Address", "Model", "Serial", "From", "To", "Package", "Applicable", "Completed")
-    )
+    heads = "".join(f"<th>{html.escape(name)}</th>" for name in (*columns.values(), "Applicable", "Completed"))
+    done, bad = ("".join(f"<li>{html.escape(step)}</li>" for step in lines) for lines in (steps, never))
     return (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Hand-over</title><style>'
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Hand-over</title><style>'
         "body{font:14px sans-serif;margin:2em}table{border-collapse:collapse;width:100%}td,th{border:1px solid #888;padding:4px;text-align:left}"
-        "</style></head><body><h1>Firmware upgrade with the maker's tool</h1>"
-        f"<p>Tool {html.escape(version)}, as it came with the package. At most {cap} at a time.</p>"
-        f"<table><tr>{heads}</tr>{rows}</table><h2>Steps</h2><ol>{steps}</ol><h2>If a meter does not come back</h2><ul>{never}</ul></body></html>"
+        f"</style></head><body><h1>{html.escape(title)}</h1><p>{html.escape(head)}</p>"
+        f"<table><tr>{heads}</tr>{rows}</table><h2>Steps</h2><ol>{done}</ol><h2>If a meter does not come back</h2><ul>{bad}</ul></body></html>"
     )
 
 
-_COLUMNS = ("host", "address", "model", "serial", "source", "target", "package")
+_COLUMNS = {
+    "host": "Meter",
+    "address": "Address",
+    "model": "Model",
+    "serial": "Serial",
+    "source": "From",
+    "target": "To",
+    "package": "Package",
+}
 
 
 def _steps(version: str, cap: int) -> tuple[str, ...]:
