@@ -12,11 +12,11 @@ from ansible_collections.gridops.metering.plugins.module_utils._argspec import t
 from ansible_collections.gridops.metering.plugins.module_utils._dlms_options import needs_counters
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters.families import parse_subsets, subsets_of
-from ansible_collections.gridops.metering.plugins.module_utils._facts import ASK, BLOCKS, FACTS_SPEC, accepts_reset, gather
+from ansible_collections.gridops.metering.plugins.module_utils._facts import ASK, BLOCKS, FACTS_SPEC, PROFILED, accepts_reset, gather
 from ansible_collections.gridops.metering.plugins.module_utils._sealed import SEALED_OPTIONS
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
 from ansible_collections.gridops.metering.plugins.plugin_utils._dlms import dlms_ledger, facts_block, note_proven
-from ansible_collections.gridops.metering.plugins.plugin_utils._profile import lock_profile
+from ansible_collections.gridops.metering.plugins.plugin_utils._profile import register_profile
 
 
 class ActionModule(MeterAction):
@@ -47,11 +47,14 @@ class ActionModule(MeterAction):
         return result
 
     def _with_profile(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The profiles as values: all of them for webpages, else only what maps the lock register."""
-        subsets = subsets_of(params.get("family") or "pm5000", parse_subsets(params.get("gather_subset") or ["all"]))
+        """The profiles as values: all of them for webpages, else only the registers of the one that is used."""
+        family = params.get("family") or "pm5000"
+        subsets = subsets_of(family, parse_subsets(params.get("gather_subset") or ["all"]))
         if "web" in subsets:
-            return {**params, **{name: _whole(params.get(name)) for name in ("profile", "web_profile")}}
-        return {**params, "profile": lock_profile(params.get("profile")) if "lock" in subsets else None, "web_profile": None}
+            return {**params, "security_profile": None, **{name: _whole(params.get(name)) for name in ("profile", "web_profile")}}
+        used = (params.get("security_profile") if family == "hep" else None) or params.get("profile")
+        profile = register_profile(used) if subsets & PROFILED else None
+        return {**params, "profile": profile, "web_profile": None, "security_profile": None}
 
 
 def _name(task_vars: Mapping[str, Any]) -> str:

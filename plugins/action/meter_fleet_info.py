@@ -20,13 +20,14 @@ from ansible_collections.gridops.metering.plugins.module_utils._facts import (
     FLEET_KEYS,
     FLEET_SPEC,
     JOB_OPTIONS,
+    PROFILED,
     fleet_options,
     gather_fleet,
     with_failures,
 )
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
 from ansible_collections.gridops.metering.plugins.plugin_utils._dlms import dlms_ledger, facts_block
-from ansible_collections.gridops.metering.plugins.plugin_utils._profile import lock_profile
+from ansible_collections.gridops.metering.plugins.plugin_utils._profile import register_profile
 
 _VARIABLES = {name: f"metering_{name}" for name in JOB_OPTIONS if name not in ("name", "profile")}
 
@@ -74,9 +75,9 @@ class ActionModule(MeterAction):
     def _resolved(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Inventory names turned into what is needed to reach those meters. Raises InputError."""
         entries: Iterable[Any] = params["meters"] if params.get("meters") is not None else task_vars["ansible_play_hosts"]
-        with_lock = "lock" in fleet_options(params).subsets
-        profile = lock_profile(params.get("profile")) if with_lock else None
-        inventory = _Inventory(task_vars["hostvars"], with_lock and profile is None)
+        with_registers = bool(fleet_options(params).subsets & PROFILED)
+        profile = register_profile(params.get("profile")) if with_registers else None
+        inventory = _Inventory(task_vars["hostvars"], with_registers and profile is None)
         keys: dict[str, Any] = dict(params.get(FLEET_KEYS) or {})
         meters = [_without_keys(inventory.entry(entry), keys) if isinstance(entry, str) else entry for entry in entries]
         resolved = {**params, "meters": meters, "profile": profile}
@@ -102,8 +103,9 @@ class _Inventory:
                 meter[option] = self._value(name, variable, raw[variable])
         if not meter.get("host"):
             meter["host"] = self._value(name, "ansible_host", raw["ansible_host"]) if "ansible_host" in raw else name
-        if self._with_profile and "metering_profile" in raw:
-            meter["profile"] = self._profile(self._value(name, "metering_profile", raw["metering_profile"]))
+        own = "metering_security_profile" if meter.get("family") == "hep" and "metering_security_profile" in raw else "metering_profile"
+        if self._with_profile and own in raw:
+            meter["profile"] = self._profile(self._value(name, own, raw[own]))
         return meter
 
     def _value(self, name: str, variable: str, value: Any) -> Any:
@@ -113,7 +115,7 @@ class _Inventory:
         if isinstance(profile, Mapping):
             return profile
         if profile not in self._profiles:
-            self._profiles[profile] = lock_profile(profile)
+            self._profiles[profile] = register_profile(profile)
         return self._profiles[profile]
 
 

@@ -159,7 +159,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters.toolcsv import parse_tool_csv
 from ansible_collections.gridops.metering.plugins.module_utils._facts import FLEET_SPEC, fleet_options, gather_fleet
 from ansible_collections.gridops.metering.plugins.plugin_utils._dlms import dlms_ledger
-from ansible_collections.gridops.metering.plugins.plugin_utils._profile import lock_profile
+from ansible_collections.gridops.metering.plugins.plugin_utils._profile import register_profile
 
 CONNECTION = ("family", "unit_id", "ports", "timeouts", "gateway", "dlms", "dlms_keys")
 ENTRY = ("name", "host", *CONNECTION, "groups", "vars")
@@ -275,7 +275,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _pass_options(self, jobs: list[dict[str, Any]]) -> dict[str, Any]:
         options = {name: spec.get("default") for name, spec in FLEET_SPEC.items()}
         options.update({name: self.get_option(name) for name in ("gather_subset", "concurrency", "per_gateway", "deadline", "retries")})
-        return {**options, "meters": jobs, "profile": lock_profile(self.get_option("profile"))}
+        return {**options, "meters": jobs, "profile": register_profile(self.get_option("profile"))}
 
     # -- the inventory ------------------------------------------------------------------------------------------------
 

@@ -16,9 +16,13 @@ from ._engine.base.errors import InputError
 from ._engine.base.target import Credential, Target, Timeouts, Tls
 from ._engine.catalogue import constants
 
-FAMILY_SERVICES: dict[str, tuple[str, ...]] = {"pm5000": ("modbus", "ftp", "http", "https"), "mcs301": ("dlms",)}
+FAMILY_SERVICES: dict[str, tuple[str, ...]] = {
+    "pm5000": ("modbus", "ftp", "http", "https"),
+    "hep": ("modbus", "http", "https", "ssh", "ftp", "telnet", "ion", "ion_tls", "rtu_tcp", "dnp"),
+    "mcs301": ("dlms",),
+}
 FAMILIES = tuple(FAMILY_SERVICES)
-SERVICES = tuple(name for names in FAMILY_SERVICES.values() for name in names)
+SERVICES = tuple(dict.fromkeys(name for names in FAMILY_SERVICES.values() for name in names))
 
 CONNECTION_SPEC: dict[str, Any] = {
     "host": {"type": "str"},
@@ -52,6 +56,8 @@ ATTEST_SPEC: dict[str, Any] = {
             "direct_connection": {"type": "bool"},
             "read_connections": {"type": "int"},
             "tool_not_started": {"type": "bool"},
+            "consumers_reviewed": {"type": "bool"},
+            "registers_saved": {"type": "bool"},
             "by": {"type": "str"},
             "at": {"type": "str"},
         },
@@ -68,6 +74,12 @@ def default_ports(family: str = "pm5000") -> dict[str, int]:
         "ftp": constants.PORT_FTP.number,
         "http": constants.PORT_HTTP.number,
         "https": constants.PORT_HTTPS.number,
+        "ssh": constants.PORT_SSH.number,
+        "telnet": constants.PORT_TELNET.number,
+        "ion": constants.PORT_ION.number,
+        "ion_tls": constants.PORT_ION_TLS.number,
+        "rtu_tcp": constants.PORT_MODBUS_RTU.number,
+        "dnp": constants.PORT_DNP3.number,
         "dlms": constants.PORT_DLMS.number,
     }
     return {name: documented[name] for name in FAMILY_SERVICES[family]}

@@ -15,7 +15,7 @@ from ._dlms_options import needs_counters
 from ._engine.base.errors import DeviceError, InputError, MeteringError
 from ._engine.base.target import Target
 from ._engine.catalogue.accept import check_words
-from ._engine.meters import mcs301, pm5000
+from ._engine.meters import hep, mcs301, pm5000
 from ._engine.meters.families import MIN, parse_subsets, subsets_of
 from ._engine.meters.fleet import MOST_THREADS, FleetOptions, Job, read_fleet
 from ._engine.wire.dlms.counters import BlockCounters, CounterStore, MemoryCounters
@@ -37,7 +37,7 @@ FACTS_SPEC: dict[str, Any] = merge_specs(
     CONNECTION_SPEC,
     ATTEST_SPEC,
     GATHER_SPEC,
-    {"web_profile": {"type": "raw"}, "accept": {"type": "list", "elements": "str", "default": []}},
+    {"web_profile": {"type": "raw"}, "security_profile": {"type": "raw"}, "accept": {"type": "list", "elements": "str", "default": []}},
 )
 
 FLEET_SPEC: dict[str, Any] = merge_specs(
@@ -53,6 +53,8 @@ FLEET_SPEC: dict[str, Any] = merge_specs(
     },
 )
 
+#: The parts of the facts for which a profile's registers are used.
+PROFILED = frozenset({"lock", "security", "energies"})
 JOB_OPTIONS = ("name", "host", "family", "unit_id", "ports", "timeouts", "gateway", "attest", "profile", "dlms", "dlms_keys")
 #: The keys of each meter of a fleet, by its name: apart from the list of meters, so that they travel sealed.
 FLEET_KEYS = "fleet_keys"
@@ -66,12 +68,15 @@ def gather(params: Mapping[str, Any], name: str, counters: Counters | None = Non
     target = target_from(params, name)
     subsets = subsets_of(target.family, asked)
     web = "web" in subsets
-    profile = profile_value(params.get("profile")) if web or "lock" in subsets else None
+    profile = profile_value(params.get("profile")) if web or subsets & PROFILED else None
     web_profile = profile_value(params.get("web_profile"), "web_profile") if web else None
     attest = check_attest(params.get("attest"))
     if target.family == mcs301.FAMILY:
         return _gather_dlms(params, target, subsets, counters)
-    if web:
+    if target.family == hep.FAMILY:
+        own = profile_value(params.get("security_profile"), "security_profile")
+        facts = run(hep.read(target, subsets, own or profile, attest))
+    elif web:
         facts = _with_web(target, subsets, profile, web_profile, attest)
     else:
         facts = run(pm5000.read(target, subsets, profile, attest))
@@ -137,7 +142,7 @@ def gather_fleet(params: Mapping[str, Any], counters: Counters | None = None) ->
     share = float(params["max_error_share"])
     if not 0 <= share <= 1:
         raise InputError("max_error_share", share, "a share from 0 to 1", "design 3")
-    profile = profile_value(params.get("profile")) if "lock" in options.subsets else None
+    profile = profile_value(params.get("profile")) if options.subsets & PROFILED else None
     jobs: dict[str, Job] = {}
     meters: dict[str, dict[str, Any]] = {}
     keys, blocks, store = params.get(FLEET_KEYS) or {}, params.get(BLOCKS), _once(counters)

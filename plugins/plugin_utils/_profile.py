@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What facts need of a profile: its lock registers. Read on the controller; what runs elsewhere gets the content.
+"""What facts need of a profile: its registers. Read on the controller; what runs elsewhere gets the content.
 
 The full check of a profile needs a schema library that takes longer to load than a meter takes to be read, so only
 the part that is used is checked here; the modules that write check all of it.
@@ -16,21 +16,30 @@ from typing import Any
 import yaml
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.meters.hep_registers import profile_fields
 
 _SHIPPED = Path(__file__).resolve().parents[1] / "module_utils" / "_engine" / "profiles" / "data"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def lock_profile(profile: Any) -> dict[str, Any] | None:
-    """Name, mark and lock registers of a profile given by name, by path or as content. Raises InputError."""
+_HEP_PARTS = ("settings", "template", "energies")
+
+
+def register_profile(profile: Any) -> dict[str, Any] | None:
+    """Name, mark and registers for reading of a profile given by name, by path or as content. Raises InputError."""
     if profile is None:
         return None
     document = profile if isinstance(profile, Mapping) else _read(str(profile))
     shown = document.get("name", "the given content")
-    lock = (document.get("registers") or {}).get("mid_lock")
+    registers = document.get("registers") or {}
+    lock = registers.get("mid_lock")
     if lock is not None:
         _check_lock(lock, f"profile {shown}: registers.mid_lock")
-    return {"name": shown, "verified": document.get("verified") is True, "registers": {"mid_lock": lock} if lock else {}}
+    found = {"mid_lock": lock} if lock else {}
+    found.update({part: registers[part] for part in _HEP_PARTS if registers.get(part)})
+    made = {"name": shown, "verified": document.get("verified") is True, "registers": found}
+    profile_fields(made)
+    return made
 
 
 def _read(name: str) -> Mapping[str, Any]:
@@ -49,5 +58,7 @@ def _read(name: str) -> Mapping[str, Any]:
 
 def _check_lock(lock: Any, where: str) -> None:
     right = isinstance(lock, Mapping) and lock.get("register") in (1920, 1921)
-    if not right or not all(isinstance(lock.get(key), list) and all(isinstance(v, int) for v in lock[key]) for key in ("locked", "unlocked")):
+    if not right or not all(
+        isinstance(lock.get(key), list) and all(isinstance(v, int) for v in lock[key]) for key in ("locked", "unlocked")
+    ):
         raise InputError(where, lock, "register (1920 or 1921), locked and unlocked (lists of numbers)", "R-047")

@@ -100,7 +100,7 @@ def test_the_host_is_that_of_the_inventory_also_when_delegated() -> None:
         ({"word": "c"}, "word"),
         ({"count": "many"}, "count"),
         ({"wurd": "a"}, "wurd"),
-        ({"ports": {"telnet": 23}}, "telnet"),
+        ({"ports": {"gopher": 23}}, "gopher"),
         ({"ports": "x"}, "ports"),
         ({"dlms": True}, "dlms: the given value is not of the documented form (dict)"),  # core's own check ends in a TypeError
         ({"dlms": {1: 2}, "word": "a"}, "dlms: the given value"),

@@ -49,7 +49,7 @@ def test_given_values_replace_only_what_they_name() -> None:
         ({"unit_id": "x"}, "unit_id"),
         ({"ports": {"modbus": 0}}, "ports.modbus"),
         ({"ports": {"modbus": 70000}}, "ports.modbus"),
-        ({"ports": {"telnet": 23}}, "ports.telnet"),
+        ({"ports": {"gopher": 23}}, "ports.gopher"),
         ({"ports": [502]}, "ports"),
         ({"timeouts": {"read": 0}}, "timeouts.read"),
         ({"timeouts": {"read": "soon"}}, "timeouts.read"),

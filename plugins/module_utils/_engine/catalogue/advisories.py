@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
-"""Published weaknesses of the meters' firmware and the versions that mend them (X-09, X-10)."""
+"""Published weaknesses of the meters' firmware and the versions that mend them (X-09, X-10; a rule ``own`` is one found besides)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from .models import Model
 from .versions import Version
@@ -27,6 +28,9 @@ class Advisory:
         return model.name in self.fixed and version < self.fixed[model.name]
 
 
+#: The bulletins name three of them; the ION9000T is an ION9000 with another input (G-13).
+_HEP = ("ION9000", "ION9000T", "ION7400", "PM8000")
+
 ADVISORIES: tuple[Advisory, ...] = (
     Advisory(
         id="certvde-2176",
@@ -46,11 +50,20 @@ ADVISORIES: tuple[Advisory, ...] = (
     Advisory(
         id="icsa-23-229-03",
         cves=("CVE-2022-46680",),
-        fixed={name: Version(4, 0, 0) for name in ("ION9000", "ION7400", "PM8000")},
+        fixed={name: Version(4, 0, 0) for name in _HEP},
         text="ION traffic, passwords included, is sent in clear; 4.0.0 adds secure ION, which must be set up",
         mitigation="keep ION inside the management zone",
         source="CISA ICSA-23-229-03",
         rule="X-10",
+    ),
+    Advisory(
+        id="sevd-2021-068-02",
+        cves=("CVE-2021-22714",),
+        fixed={name: Version(3, 0, 0) for name in _HEP},
+        text="a message to the ION port can restart the meter or run foreign code in it, before any login",
+        mitigation="let nothing but the maker's tools reach the ION ports, and never scan them",
+        source="Schneider Electric SEVD-2021-068-02",
+        rule="own",
     ),
 )
 
@@ -58,6 +71,21 @@ ADVISORIES: tuple[Advisory, ...] = (
 def advisories_for(model: Model, version: Version) -> tuple[Advisory, ...]:
     """The bulletins that a meter of this model and version is affected by."""
     return tuple(item for item in ADVISORIES if item.affects(model, version))
+
+
+def describe_advisories(model: Model, version: Version) -> list[dict[str, Any]]:
+    """The same as plain values, for facts and reports."""
+    return [
+        {
+            "id": item.id,
+            "cves": list(item.cves),
+            "fixed_in": str(item.fixed[model.name]),
+            "text": item.text,
+            "mitigation": item.mitigation,
+            "source": item.source,
+        }
+        for item in advisories_for(model, version)
+    ]
 
 
 def minimum_version(model: Model) -> Version | None:

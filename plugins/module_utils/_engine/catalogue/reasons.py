@@ -208,6 +208,18 @@ _DEVICE_STATE = (
 )
 _TRANSPORT = (
     _R(
+        "modbus_map_closed",
+        "the meter answers, but refuses every identification register, as it does with Modbus access None",
+        "Read the meter by its webpages or attest what it is; set its Modbus access to read_only if this collection shall upgrade it.",
+        ("R-190", "R-235", "R-373"),
+    ),
+    _R(
+        "family_mismatch",
+        "the meter says that it is of another family than the inventory",
+        "Set metering_family to the family of the meter's model, or correct the address.",
+        ("R-160", "R-242"),
+    ),
+    _R(
         "transport_failed",
         "the connection failed or did not answer in time",
         "Check address, port and firewall between this host and the meter.",
@@ -886,6 +898,24 @@ _SECURITY = (
         "the meter does not answer on the new port",
         "Look at the meter; the old port may still be in use.",
         ("R-405",),
+    ),
+    _R(
+        "programming_off",
+        "the meter takes no settings by this way",
+        "Switch programming by webpages or by Modbus on with the maker's tool, or use channel: handover.",
+        ("R-270", "R-280", "R-383"),
+    ),
+    _R(
+        "security_access_missing",
+        "the account may not configure security",
+        "Use the credential of a user with the permission security_config.",
+        ("R-274", "R-337"),
+    ),
+    _R(
+        "write_unanswered",
+        "the meter gave no answer to a write, so the register is perhaps not one of its own; whether it holds was read",
+        "Correct the register in the profile; the connection itself is not at fault.",
+        ("R-268",),
     ),
     _R("reserved_name", "this file name belongs to the defaults", "Choose another name.", ("R-292",)),
     _R("stale_export", "the exported file no longer matches the meter", "Export again from the meter.", ("R-312",)),

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from types import ModuleType
 
 from ..base.errors import InputError
-from . import mcs301, pm5000
+from . import hep, mcs301, pm5000
 
-FAMILIES: dict[str, ModuleType] = {pm5000.FAMILY: pm5000, mcs301.FAMILY: mcs301}
+FAMILIES: dict[str, ModuleType] = {pm5000.FAMILY: pm5000, hep.FAMILY: hep, mcs301.FAMILY: mcs301}
 #: The parts of the facts, of all families; one list may be for a mixed fleet, and each family reads what it has.
-SUBSETS = tuple(dict.fromkeys((*pm5000.SUBSETS, *mcs301.SUBSETS)))
+SUBSETS = tuple(dict.fromkeys((*pm5000.SUBSETS, *hep.SUBSETS, *mcs301.SUBSETS)))
 OPT_IN = pm5000.OPT_IN
 MIN = pm5000.MIN
 

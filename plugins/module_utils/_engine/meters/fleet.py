@@ -17,7 +17,7 @@ from typing import Any
 from ..base.errors import DeviceError, InputError
 from ..base.target import Target
 from ..wire.dlms.counters import CounterStore, MemoryCounters
-from . import mcs301, pm5000
+from . import hep, mcs301, pm5000
 from .families import subsets_of
 
 DEFAULT_CONCURRENCY = 200
@@ -115,9 +115,10 @@ class _Pass:
         return _transient(outcome) and job.tries <= self.options.retries
 
     async def _modbus(self, job: Job) -> dict[str, Any]:
-        wanted = subsets_of(pm5000.FAMILY, self.options.subsets)
+        wanted = subsets_of(job.target.family, self.options.subsets)
+        read = hep.read if job.target.family == hep.FAMILY else pm5000.read
         async with asyncio.timeout(self.options.deadline):
-            return await pm5000.read(job.target, wanted, job.profile, job.attest)
+            return await read(job.target, wanted, job.profile, job.attest)
 
     async def _dlms(self, job: Job) -> dict[str, Any]:
         """In a thread, which keeps the deadline itself: it ends after the answer that it waits for."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..base.errors import DeviceError, InputError
 from ..base.target import Target
+from ..catalogue.advisories import describe_advisories
 from ..catalogue.limits import attempt_limit
 from ..catalogue.models import Model, find_model
 from ..catalogue.versions import Version
@@ -158,7 +159,7 @@ async def read(
     if "lock" in wanted:
         _settle_lock(reading, model, profile, given)
     if "security" in wanted:
-        reading.miss("security.mode", "the family has no public register for it")
+        _settle_security(reading, model)
     return reading.nested()
 
 
@@ -307,6 +308,16 @@ def _settle_network(reading: Reading, target: Target, attest: Mapping[str, Any])
     else:
         reading.miss("network.ip_mode", NO_PUBLIC_REGISTER)
     reading.miss("network.mac", "no public register")
+
+
+def _settle_security(reading: Reading, model: Model | None) -> None:
+    """No register tells a mode; the bulletins that name the version are known where it was read (X-09)."""
+    reading.miss("security.mode", "the family has no public register for it")
+    if model and reading.known("firmware.version"):
+        version = Version.parse(reading.values["firmware.version"])
+        reading.put("security.advisories", describe_advisories(model, version), "catalogue")
+    else:
+        reading.miss("security.advisories", "model or version is unknown, or the subset firmware was left out", text=False)
 
 
 def _mapped_lock(reading: Reading, mapping: Mapping[str, Any]) -> str:
