@@ -17,7 +17,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.profiles.
 
 
 def test_the_shipped_profiles_load_and_say_that_no_real_meter_confirmed_them() -> None:
-    assert shipped() == ["pm5000-legacy", "pm5000-legacy-b", "pm5000-new", "pm5000-new-b"]
+    assert shipped() == ["hep", "hep-b", "hep-registers", "pm5000-legacy", "pm5000-legacy-b", "pm5000-new", "pm5000-new-b"]
     for name in shipped():
         profile = load_profile(name)
         assert (profile["name"], profile["provenance"], profile["verified"]) == (name, "reference", False)
@@ -37,7 +37,7 @@ def test_a_profile_by_path_even_with_very_little_in_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["pm9999", "", "../pm5000-legacy", "/nowhere/x.yml", "x.yaml", "data", "PM5000-LEGACY"])
 def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
-    with pytest.raises(InputError, match=r"one of pm5000-legacy, pm5000-legacy-b, pm5000-new, pm5000-new-b, or the path") as caught:
+    with pytest.raises(InputError, match=r"one of hep, hep-b, hep-registers, pm5000-legacy, pm5000-legacy-b, pm5000-new, pm5000-new-b, or the path") as caught:
         load_profile(name)
     assert str(caught.value).startswith("profile: ")
 

@@ -24,7 +24,9 @@ else:
 
 def require_library(profile: Mapping[str, Any] | None) -> None:
     """Raise DependencyError where the profile reads JSON and jmespath is not installed."""
-    sections = [(profile or {}).get(name) or {} for name in ("role_page", "status_page")]
+    given = profile or {}
+    sections = [given.get(name) or {} for name in ("role_page", "status_page", "session_page")]
+    sections += [(given.get("security") or {}).get(name) or {} for name in ("settings", "users")]
     if MISSING is not None and any(section.get("format") == "json" for section in sections):
         raise DependencyError(MISSING, platform.node(), "a profile that reads JSON pages")
 

@@ -54,6 +54,7 @@ def _check_expressions(document: dict[str, Any], what: str) -> None:
             elif key in given:
                 _check_regex(given[key], groups, f"{what}: {section}.{key}")
     _check_web(document, what)
+    _check_security(document, what)
     if "rejected" in document.get("status_page", {}):
         _check_regex(document["status_page"]["rejected"], set(), f"{what}: status_page.rejected")
     for index, item in enumerate(document.get("refusals", [])):
@@ -85,6 +86,37 @@ def _check_web(document: dict[str, Any], what: str) -> None:
         raise InputError(f"{what}: upload", "no confirm", "a section confirm as well, or upload.applies_at_once: true", "R-139")
 
 
+def _check_security(document: dict[str, Any], what: str) -> None:
+    """Expressions of the pages of settings and of users, and of the one that tells who is signed in."""
+    page = document.get("session_page", {})
+    for key in ("user", "permissions"):
+        if key in page:
+            _check_reads(page, key, {key}, f"{what}: session_page.{key}")
+    settings = document.get("security", {}).get("settings", {})
+    if "row" in settings:
+        _check_regex(settings["row"], {"name", "value"}, f"{what}: security.settings.row")
+    for name, spec in settings.get("fields", {}).items():
+        if "row" not in settings:
+            _check_reads(
+                {"format": settings.get("format"), "at": spec["at"]}, "at", {"value"}, f"{what}: security.settings.fields.{name}.at"
+            )
+    users = document.get("security", {}).get("users", {})
+    if "list" in users:
+        _check_jmespath(users["list"], f"{what}: security.users.list")
+    elif users:
+        groups = {"name", "cells"} if "columns" in users else {"name", "group"}
+        _check_regex(users.get("row", ""), groups, f"{what}: security.users.row")
+    if "cell" in users:
+        _check_regex(users["cell"], {"value"}, f"{what}: security.users.cell")
+
+
+def _check_reads(section: dict[str, Any], key: str, groups: set[str], where: str) -> None:
+    if section.get("format") == "json":
+        _check_jmespath(section[key], where)
+    else:
+        _check_regex(section[key], groups, where)
+
+
 def _signs(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for name in ("login", "upload", "confirm"):
         if "ok" in document.get(name, {}):
@@ -92,6 +124,10 @@ def _signs(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, spec in document.get("settings", {}).items():
         if "write" in spec:
             yield f"settings.{name}.write.ok", spec["write"]["ok"]
+    security = document.get("security", {})
+    for where, spec in ((f"{part}.{act}", write) for part, section in security.items() for act, write in section.items()):
+        if isinstance(spec, dict) and "ok" in spec:
+            yield f"security.{where}.ok", spec["ok"]
     for name in ("missing", "busy", "signed_out"):
         for index, sign in enumerate(document.get("answers", {}).get(name, [])):
             yield f"answers.{name}[{index}]", sign

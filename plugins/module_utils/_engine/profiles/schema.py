@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .schema_security import REGISTERS, SECURITY, SESSION_PAGE, TRANSPORT
+
 _WORDS = {"type": "array", "minItems": 1, "items": {"type": "string"}, "x-accepted": "a list of at least one word"}
 _EXPRESSION = {"type": "string", "minLength": 1, "x-accepted": "a regular expression"}
 _READS = {
@@ -62,7 +64,7 @@ _SIGNS = {"type": "array", "minItems": 1, "items": _SIGN, "x-accepted": "a list 
 _REQUEST = {
     "page": _PATH,
     "path": _PATH,
-    "method": {"enum": ["GET", "POST", "PUT", "DELETE"], "x-accepted": "GET, POST, PUT or DELETE"},
+    "method": {"enum": ["GET", "POST", "PUT", "PATCH", "DELETE"], "x-accepted": "GET, POST, PUT, PATCH or DELETE"},
     "ok": _SIGN,
 }
 _BODY = {"enum": ["form", "json"], "x-accepted": "form or json"}
@@ -74,6 +76,7 @@ _LOGIN = _mapping(
         "user": _NAME,
         "password": _NAME,
         "constants": _CONSTANTS,
+        "preemptive": {"enum": ["basic"], "x-accepted": "basic, where pages answer without a login too (challenge only)"},
     },
     ("kind",),
 )
@@ -131,11 +134,11 @@ _ANSWERS = _mapping(
 PROFILE: dict[str, Any] = _mapping(
     {
         "name": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]*$", "x-accepted": "lower case letters, digits, - and _"},
-        "family": {"enum": ["pm5000"], "x-accepted": "pm5000"},
+        "family": {"enum": ["pm5000", "hep"], "x-accepted": "pm5000 or hep"},
         "provenance": {"enum": ["reference", "captured", "vendor"], "x-accepted": "reference, captured or vendor"},
         "verified": _TRUTH,
         "description": {"type": "string", "x-accepted": "a text"},
-        "transport": _mapping({"scheme": {"enum": ["http", "https"], "x-accepted": "http or https"}}, ("scheme",)),
+        "transport": TRANSPORT,
         "answers": _ANSWERS,
         "login": _LOGIN,
         "logout": _mapping({"path": _PATH, "method": _REQUEST["method"]}, ("path",)),
@@ -146,10 +149,13 @@ PROFILE: dict[str, Any] = _mapping(
             "propertyNames": {"pattern": "^[a-z][a-z0-9_]*$", "x-accepted": "lower case letters, digits and _"},
             "additionalProperties": _SETTING,
         },
+        "session_page": SESSION_PAGE,
+        "security": SECURITY,
         "upload": _UPLOAD,
         "confirm": _CONFIRM,
         "registers": _mapping(
             {
+                **REGISTERS,
                 "mid_lock": _mapping(
                     {
                         "register": {"enum": [1920, 1921], "x-accepted": "1920 or 1921", "x-rule": "R-047"},
@@ -157,7 +163,7 @@ PROFILE: dict[str, Any] = _mapping(
                         "unlocked": _VALUES,
                     },
                     ("register", "locked", "unlocked"),
-                )
+                ),
             },
         ),
         "role_page": _mapping(
