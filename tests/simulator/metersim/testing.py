@@ -77,6 +77,14 @@ class MeterHandle:
         """Something that happens at the meter: lock, unlock, power_cycle, ..."""
         return dict(self._fleet.call("POST", f"/meters/{self.name}/actions", {"action": action, **args}))
 
+    def violations(self) -> list[Event]:
+        """What must never be done to a meter."""
+        return self.events("violation")
+
+    def lockouts(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """HEP meters: failed logins and locks by user and protocol."""
+        return {(item["user"], item["protocol"]): item for item in self.state()["lockouts"]}
+
     def certificate(self) -> dict[str, str]:
         """What the meter shows now: ``fingerprint`` (SHA-256, hex) and ``pem``."""
         return dict(self._fleet.call("GET", f"/meters/{self.name}/certificate"))
@@ -188,6 +196,11 @@ class Fleet:
         """Events of all meters in order of ``seq``."""
         events = self.call("GET", f"/events?after={after}")
         return [event for event in events if kind is None or event["kind"] == kind]
+
+    def failed_logins(self) -> dict[str, int]:
+        """HEP meters: failed logins of each meter so far, as its own counters have them (only meters with any)."""
+        totals = {item["name"]: sum(count["total"] for count in item.get("lockouts", [])) for item in self.meters()}
+        return {name: total for name, total in totals.items() if total}
 
     def peaks(self) -> dict[str, Any]:
         """Most upgrades at once and most connections per meter."""

@@ -69,6 +69,8 @@ class HepMeter(Device):
         self.faults = dict(given.faults)
         self.web_sessions: dict[str, Any] = {}
         self.limits_used = {"modbus": 0, "http": 0, "https": 0, "shared": 0, "ssh": 0, "ftp": 0, "telnet": 0}
+        self._following = False
+        self._moving = asyncio.Lock()
         self._equip()
         self.log(events.POWER_UP, "", "power up")
 
@@ -200,13 +202,14 @@ class HepMeter(Device):
 
     async def refresh(self) -> None:
         """Open, close or move ports after a setting or a fault has changed."""
-        if self.state in ("silent", "dead"):
-            return
-        for name, service in self.services.items():
-            if not self.wants(name):
-                await service.stop()
-            else:
-                await service.start(self.address, self.port(name))
+        async with self._moving:
+            for name, service in self.services.items():
+                if self.state in ("silent", "dead"):
+                    return
+                if not self.wants(name):
+                    await service.stop()
+                else:
+                    await service.start(self.address, self.port(name))
 
     # -- logins ----------------------------------------------------------------------
 
@@ -269,11 +272,13 @@ class HepMeter(Device):
         self.revision += 1
         self.record("setting_written", name=name, old=old, new=value, by=by, protocol=protocol)
         self.log(events.SETTING, by, f"{name} set to {value}")
-        if name in settings.PORT_CHANGES:
+        if name in settings.PORT_CHANGES and not self._following:
+            self._following = True
             self.spawn(self._ports_follow)
 
     async def _ports_follow(self) -> None:
         await asyncio.sleep(max(0.05, 1.0 / self.clock.factor))
+        self._following = False
         await self.refresh()
 
     def factory_settings(self) -> None:
@@ -304,6 +309,16 @@ class HepMeter(Device):
         if old != mode:
             self.record("mode_changed", old=old, new=mode, cause=cause)
             self.log(events.MODE, by, f"security mode {mode}")
+            self._end_strangers()
+
+    def _end_strangers(self) -> None:
+        """Sessions of names that the mode does not know end."""
+        for ident, session in list(self.web_sessions.items()):
+            name = session.login.name
+            known = name == self.model_number if self.mode == "standard" else self.mode == "none" or self.users.get(name) is not None
+            if not known:
+                del self.web_sessions[ident]
+                self.record("session_end", user=name, why="mode")
 
     def check_password(self, password: Any, numeric_only: bool = False) -> None:
         """Whether this firmware takes it. Raises Refused."""
