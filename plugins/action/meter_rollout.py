@@ -15,12 +15,14 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.artifacts
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError, MeteringError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.accept import check_words
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.limits import attempt_limit
-from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import MCS301, find_model
-from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.versions import Version
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import HEP, MCS301, find_model
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.versions import Dotted, Version
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import parts, review, waves
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import plan as planning
+from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import prechecks_ion as ion_rules
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.campaign import Campaign, parse_campaign
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
+from ansible_collections.gridops.metering.plugins.module_utils._engine.records.types import Attempt
 from ansible_collections.gridops.metering.plugins.module_utils._rollout import ROLLOUT_SPEC
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
 from ansible_collections.gridops.metering.plugins.plugin_utils._files import write_json, write_text
@@ -57,6 +59,8 @@ class ActionModule(MeterAction):
                 item.tool_version,
                 item.component,
                 item.signature,
+                item.min_ion_setup,
+                item.bare,
             )
             for item in manifest.packages
         ]
@@ -83,8 +87,9 @@ class ActionModule(MeterAction):
             write_text(folder, "plan.md", ["# Plan", "", *markdown_table(rows), "", *(f"- {line}" for line in lines)])
         result: dict[str, Any] = {"plan": plan, "table": rows, "markdown": markdown_table(rows), "text": _sentence(plan)}
         result["groups"] = [
-            {"host": host, "groups": [GROUP, f"{GROUP}_{one['method']}", f"{GROUP}_{one['method']}_batch_{number:04d}"]}
+            {"host": host, "groups": [GROUP, f"{GROUP}_{name}", f"{GROUP}_{name}_batch_{number:04d}"]}
             for one in plan["passes"]
+            for name in (planning.name_of(one),)
             for number, batch in enumerate(one["batches"], start=1)
             for host in batch["meters"]
         ]
@@ -213,21 +218,38 @@ class _Meters:
             attempts_used=self._attempts(serial, model, version, (said.get("attest") or {}).get("attempts_used")),
             upgraded_by_ftp=serial in self._by_ftp,
             open_attempt=serial in self._open,
-            open_method=opened,
+            open_method=opened.method if opened is not None else "",
+            open_target=opened.target if opened is not None else "",
             hardware=_known(facts.get("hardware_revision")),
             done=host in self._done,
+            **self._ion(said, facts),
             parts=parts.parts_of(firmware),
             component=parts.check_component("metering_component", said.get("component")),
             block_size=block_size if isinstance(block_size, int) else None,
             **({} if reserve is None else {"attempts_reserve": int(reserve)}),
         )
 
-    def _left_open(self, host: str, serial: str) -> str:
-        """The method of an attempt that has no end: of the meter that answers, or of the one that last had this name."""
+    def _left_open(self, host: str, serial: str) -> Attempt | None:
+        """An attempt that has no end: of the meter that answers, or of the one that last had this name."""
         attempt = self._records.open_attempt(serial) if serial in self._open else None
         if attempt is None and not serial and self._open:
             attempt = self._records.last_attempt_of_host(host)
-        return attempt.method if attempt is not None and attempt.open else ""
+        return attempt if attempt is not None and attempt.open else None
+
+    def _ion(self, said: Said, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """What is said and known of a HEP meter. Raises InputError."""
+        if said.get("family") != HEP:
+            return {}
+        ion, behind = said.get("ion") or self._campaign.raw.get("ion") or {}, bool(said.get("gateway"))
+        told = _known((facts.get("security") or {}).get("mode")) or str((said.get("attest") or {}).get("security_mode") or "unknown")
+        return {
+            "security_mode": told,
+            "transport": ion_rules.transport_of(ion.get("transport"), behind),
+            "gateway_model": str(ion.get("gateway_model") or ""),
+            "baud": int(ion["baud"]) if ion.get("baud") else None,
+            "setup_version": str(Dotted.parse(str(ion["setup_version"]), "metering_ion.setup_version")) if ion.get("setup_version") else "",
+            "consumers": tuple(said.get("consumers") or ()),
+        }
 
     def _attempts(self, serial: str, model: str, version: str, attested: Any) -> int | None:
         """Used attempts: from the records, else attested, else unknown (None). Also None where no limit is documented."""

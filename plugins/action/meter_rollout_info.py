@@ -92,7 +92,11 @@ class ActionModule(MeterAction):
         for host in params["batch"]:
             row = outcomes.get(host) or {"outcome": "", "reason": "", "serial": ""}
             history = records.attempt_history(row["serial"]) if row["serial"] else []
-            own = [item for item in history if item.campaign == params["campaign"] and item.method == params["method"]]
+            own = [
+                item
+                for item in history
+                if item.campaign == params["campaign"] and item.method == planning.method_of(params["method"] or "")
+            ]
             attempted = bool(own) and own[-1].outcome == row["outcome"]
             how = retries.how_to_retry(row["outcome"], row["reason"], attempted)
             if how:

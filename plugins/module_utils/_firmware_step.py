@@ -24,7 +24,9 @@ from ._engine.upgrade.tool import ToolSteps
 from ._engine.upgrade.web import WebSteps
 from ._engine.wire.dlms.session import BlockCounters, MemoryCounters, told_floor
 
-STEPS = frozenset({"identify", "services", "lock", "login", "stage", "trigger", "observe", "find", "snapshot"})
+STEPS = frozenset({"identify", "services", "lock", "login", "stage", "trigger", "observe", "find"})
+#: What the method ion asks beside.
+ION_STEPS = frozenset({"snapshot"})
 #: Steps of the image transfer beside those of every method.
 IMAGE_STEPS = frozenset({"look", "cancel", "put_back", "told"})
 #: Steps that change a meter, or may.
@@ -69,7 +71,7 @@ def _open(sealed: str | None) -> tuple[str, dict[str, Any]]:
         step, payload = document["step"], document["payload"]
     except (binascii.Error, ValueError, KeyError, TypeError):
         step, payload = "", {}
-    if step not in STEPS | IMAGE_STEPS:
+    if step not in STEPS | IMAGE_STEPS | ION_STEPS:
         accepted = "a value made by this collection's own action; run meter_firmware as a task, not as a bare module"
         raise InputError("sealed", None, accepted, "design 3", secret=True)
     return step, payload

@@ -54,7 +54,7 @@ def _factor(said: Said, host: str) -> float:
 
 
 class Place:
-    """Which batch of which pass and wave has just been run, and what comes after it."""
+    """Which batch of which pass and wave has just been run, and what comes after it. ``method`` is the name of the pass."""
 
     def __init__(self, plan: Mapping[str, Any], method: str, batch: Iterable[str]) -> None:
         self._plan, self._method, hosts = plan, method, set(batch)
@@ -65,11 +65,11 @@ class Place:
         self.wave: Mapping[str, Any] = next((wave for wave in plan.get("waves", ()) if wave["name"] == found["wave"]), {})
         later = batches[index + 1 :] if index is not None else []
         self.ends_wave = bool(self.wave) and all(batch["wave"] != found["wave"] for batch in later)
-        methods = [one["method"] for one in plan.get("passes", ())]
-        self.more_to_come = bool(later) or (method in methods and methods.index(method) < len(methods) - 1)
+        names = [planning.name_of(one) for one in plan.get("passes", ())]
+        self.more_to_come = bool(later) or (method in names and names.index(method) < len(names) - 1)
 
     def _batches(self, method: str) -> list[Mapping[str, Any]]:
-        return [batch for one in self._plan.get("passes", ()) if one["method"] == method for batch in one["batches"]]
+        return [batch for one in self._plan.get("passes", ()) if planning.name_of(one) == method for batch in one["batches"]]
 
     def seconds(self, method: str) -> float:
         """The longest that this batch may take, in meter seconds."""
@@ -94,11 +94,25 @@ def judge(outcomes: Outcomes, batch: list[str], gate: Mapping[str, Any], place: 
     suspects = [host for host, row in outcomes.items() if row.get("reason") == "artifact_suspect"]
     if suspects:
         verdict = harder(verdict, stop(verdict, waves.ABORT, f"the package of {suspects[0]} was refused as damaged again (R-148)"))
+    verdict = harder(verdict, _look_first(outcomes, batch, verdict))
     handed = [host for host in batch if (outcomes.get(host) or {}).get("outcome") == "handed_over"]
     if handed:
         text = f"{len(handed)} meters are handed over to a person with the maker's tool: run this campaign again when that is done"
         verdict = harder(verdict, stop(verdict, waves.PAUSE, text))
     return verdict
+
+
+def _look_first(outcomes: Outcomes, batch: list[str], verdict: waves.Verdict) -> waves.Verdict:
+    """After the first meters whose security no document predicts a person looks before the rest gets the same (G-11)."""
+
+    def asks(host: str) -> bool:
+        return bool(((outcomes[host]["detail"] or {}).get("after") or {}).get("review"))
+
+    asking = [host for host in outcomes if asks(host)]
+    if not asking or not set(asking) <= set(batch):
+        return verdict
+    text = f"the security mode of {asking[0]} after the upgrade is in no document: look at it, then run this campaign again (G-11)"
+    return stop(verdict, waves.PAUSE, text)
 
 
 def suspect(records: Records, campaign: str, plan: Mapping[str, Any], verdict: waves.Verdict) -> waves.Verdict:

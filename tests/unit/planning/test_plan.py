@@ -70,7 +70,7 @@ def test_a_meter_that_can_go_shows_what_the_vendors_tool_shows() -> None:
         ("blocked", "undocumented_path", "", meter("m01", version="3.0.0", target="4.3.5")),
         ("blocked", "path_not_supported", "Technical Support", meter("m01", model="PM5570", version="3.2.4", target="6.0.3")),
         ("blocked", "artifact_missing", "no package for PM5563 2.9.9", meter("m01", model="PM5563", target="2.9.9")),
-        ("blocked", "method_not_available", "row H-2 needs the method ion", meter("m01", "PM8000", "3.0.0", target="3.1.0")),
+        ("blocked", "artifact_missing", "no package for PM8000 3.1.0 by ion", meter("m01", "PM8000", "3.0.0", target="3.1.0")),
         ("no_target", "", "no target version is given for PM5650", meter("m01", model="PM5650", version="2.11.4")),
     ],
 )

@@ -136,6 +136,7 @@ SCHEMA: dict[str, Any] = {
         },
         "tool_mode": {"enum": ["manual", "command"], "x-accepted": "manual or command", "x-rule": "R-071"},
         "tool": {"type": "object", "x-accepted": "a dictionary, as for metering_tool", "x-rule": "R-071"},
+        "ion": {"type": "object", "x-accepted": "a dictionary, as for metering_ion", "x-rule": "R-164"},
         "activate": {"enum": ["now", "at", "never"], "x-accepted": "now, at or never", "x-rule": "R-228"},
         "activate_at": {
             "type": "string",

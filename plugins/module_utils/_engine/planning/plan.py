@@ -13,9 +13,9 @@ from typing import Any
 from ..base.errors import InputError
 from ..catalogue import constants
 from ..catalogue.limits import attempt_limit
-from ..catalogue.models import MCS301, Model, find_model
+from ..catalogue.models import HEP, MCS301, Model, find_model
 from ..catalogue.versions import Dotted, Version
-from . import parts
+from . import parts, plan_ion
 from .estimates import transfer_seconds
 from .paths import Hop, plan_path
 from .retries import retry_table
@@ -26,7 +26,9 @@ UPGRADE, CURRENT, BLOCKED, NO_TARGET = "upgrade", "current", "blocked", "no_targ
 #: The words of the vendor's tool for a meter that can be upgraded (R-110).
 APPLICABLE = "Firmware upgrade applicable"
 #: Methods this release can run, in the order of the rolling passes; a path with another one is shown and blocked.
-METHODS = ("ftp", "tool", "web", "dlms")
+METHODS = ("ftp", "tool", "ion", "web", "dlms")
+#: The rolling passes: one for each method, and a second one for the two hops of a HEP meter by the same method (rows H-1, H-2).
+PASSES = ("ftp", "tool", "ion", "ion_2", "web", "dlms")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class MeterState:
     """One meter as the plan sees it. ``version`` and ``target`` are text; ``error`` says why it could not be read.
 
     ``open_method`` is that of an upgrade without an end; ``done`` says that this campaign upgraded the meter in an earlier run.
+    ``open_target`` is the version that such an upgrade leads to. For HEP meters ``security_mode`` is the present one, ``transport``
+    how ION Setup reaches the meter, and ``setup_version`` that of the installed ION Setup.
     Where versions are identifiers, ``parts`` holds them and ``component`` the part that was named; ``block_size`` is in octets.
     """
 
@@ -54,6 +58,13 @@ class MeterState:
     open_method: str = ""
     hardware: str = ""
     done: bool = False
+    open_target: str = ""
+    security_mode: str = "unknown"
+    transport: str = ""
+    gateway_model: str = ""
+    baud: int | None = None
+    setup_version: str = ""
+    consumers: tuple[str, ...] = ()
     parts: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     component: int | None = None
     block_size: int | None = None
@@ -72,6 +83,8 @@ class PackageInfo:
     tool_version: str = ""
     component: int | None = None
     signature: str = ""
+    min_ion_setup: str = ""
+    bare: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,7 +144,7 @@ def build_plan(
         "format": FORMAT,
         "targets": by_model,
         "concurrency": concurrency,
-        "concurrency_note": f"no document gives a number for ftp, web and dlms: {concurrency} at a time is the operator's choice (G-18)",
+        "concurrency_note": f"no document gives a number for ftp, ion, web and dlms: {concurrency} at a time is the operator's choice (G-18)",
         "meters": entries,
         "waves": [{**wave.as_dict(), "meters": list(hosts)} for wave, hosts in waves],
         "passes": passes,
@@ -158,18 +171,42 @@ def _passes(
     """One rolling pass for each method that is needed: its batches, wave by wave, under its own cap."""
     by_host = {entry["host"]: entry for entry in entries}
     passes = []
-    for method in METHODS:
+    for name in PASSES:
+        method = method_of(name)
         cap, note = _cap(method, entries, packages, settings.concurrency)
         batches: list[dict[str, Any]] = []
         for wave, hosts in waves:
-            own = [host for host in hosts if method in by_host[host]["passes"]]
+            own = [host for host in hosts if name in by_host[host]["passes"]]
             sizes = tuple(size if isinstance(size, str) else min(size, cap) for size in wave.batches or settings.batches)
+            # An upgrade over an unreliable way goes alone (R-174), and after those whose way is good.
+            alone = [host for host in own if by_host[host].get("alone")]
+            cut = cut_batches([host for host in own if host not in alone], sizes, cap, peers)
             batches += [
-                {"wave": wave.name, "meters": list(batch), **_slow(batch, by_host)} for batch in cut_batches(own, sizes, cap, peers)
+                {"wave": wave.name, "meters": list(batch), **_slow(batch, by_host)} for batch in (*cut, *([host] for host in alone))
             ]
         if batches:
-            passes.append({"method": method, "cap": cap, "cap_note": note, "batches": batches})
+            passes.append({"method": method, "pass": name, "cap": cap, "cap_note": note, "batches": batches})
     return passes
+
+
+def method_of(name: str) -> str:
+    """The method of a pass."""
+    return name.removesuffix("_2")
+
+
+def pass_names(methods: Sequence[str]) -> list[str]:
+    """The passes for hops by these methods, one after another: a second hop by ion has a pass of its own (R-163, X-12)."""
+    names: list[str] = []
+    for method in methods:
+        name = f"{method}_2" if method == "ion" and method in names else method
+        if name not in names:
+            names.append(name)
+    return names
+
+
+def name_of(one: Mapping[str, Any]) -> str:
+    """The name of a pass, by which groups and results are found again."""
+    return str(one.get("pass") or one["method"])
 
 
 def _slow(batch: Sequence[str], by_host: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -233,10 +270,11 @@ def notes(plan: Mapping[str, Any]) -> list[str]:
         else []
     )
     for one in plan["passes"]:
-        times = plan["estimate"]["by_method"][one["method"]]
+        times = plan["estimate"]["by_method"][name_of(one)]
         least, most = (times[key] // 60 for key in ("at_least_seconds", "at_most_seconds"))
         sizes = ", ".join(str(len(batch["meters"])) for batch in one["batches"])
-        lines.append(f"Pass {one['method']}: batches of {sizes}, at most {one['cap']} at a time, {least} to {most} minutes")
+        lines.append(f"Pass {name_of(one)}: batches of {sizes}, at most {one['cap']} at a time, {least} to {most} minutes")
+    lines += plan_ion.lines(plan["meters"])
     if len(plan["waves"]) > 1:
         lines.append("Waves: " + ", ".join(f"{wave['name']} {len(wave['meters'])}" for wave in plan["waves"]))
     return lines
@@ -304,6 +342,7 @@ def _with_path(
     if not path.hops:
         return _end(entry, CURRENT, "", f"already at {target}")
     entry["hops"] = [_hop(hop) for hop in path.hops]
+    found: list[PackageInfo] = []
     for hop, shown in zip(path.hops, entry["hops"], strict=True):
         if hop.method not in METHODS:
             return _end(
@@ -317,9 +356,17 @@ def _with_path(
             )
         shown.update(artifact=package.id, digest=package.digest)
         entry["bytes_to_send"] += package.size
-    entry["passes"] = list(dict.fromkeys([*opened, *(hop.method for hop in path.hops)]))
-    entry["expect"] = {hop["method"]: _expect(meter.serial, hop) for hop in entry["hops"]}
+        found.append(package)
+    names = pass_names([hop.method for hop in path.hops])
+    if opened == ["ion"] and names[0] == "ion" and meter.open_target == str(source):
+        names = pass_names(["ion", *(hop.method for hop in path.hops)])  # the first pass only ends what an earlier run began
+    own_names = names[-len(path.hops) :]
+    entry["passes"] = list(dict.fromkeys([*opened, *names]))
+    entry["expect"] = {name: _expect(meter.serial, hop) for name, hop in zip(own_names, entry["hops"], strict=False)}
     _judge_accept(entry, meter, path.hops)
+    if model.family == HEP:
+        plan_ion.describe(entry, meter, model, path.hops, found)
+        _need(entry, meter, {*entry["needed_accept"], *plan_ion.words(meter, found)})
     _judge_attempts(entry, meter, model, source)
     if not meter.serial:
         entry["obstacles"].append({"reason": "serial_unknown", "text": "the meter does not tell its serial number"})
@@ -372,6 +419,7 @@ def _judge_accept(entry: dict[str, Any], meter: MeterState, hops: Sequence[Hop])
 
 def _need(entry: dict[str, Any], meter: MeterState, needed: set[str]) -> None:
     words = sorted(needed)
+    entry["obstacles"] = [item for item in entry["obstacles"] if not item["reason"].startswith("accept:")]
     entry["needed_accept"] = words
     entry["missing_accept"] = [word for word in words if word not in meter.accept]
     for word in entry["missing_accept"]:
@@ -427,7 +475,7 @@ def _end(entry: dict[str, Any], state: str, reason: str, status: str) -> dict[st
 def estimate(passes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Bounds in seconds from the documented waits: batches go one after another, each with its settle time (R-064, R-089, R-142)."""
     by_method = {
-        one["method"]: {"batches": len(one["batches"]), **dict(zip(("at_least_seconds", "at_most_seconds"), _bounds(one), strict=True))}
+        name_of(one): {"batches": len(one["batches"]), **dict(zip(("at_least_seconds", "at_most_seconds"), _bounds(one), strict=True))}
         for one in passes
     }
     return {
@@ -446,12 +494,14 @@ def _bounds(one: Mapping[str, Any]) -> tuple[int, int]:
 
 def batch_seconds(method: str) -> tuple[int, int]:
     """Shortest and longest documented time of one batch, in seconds, its settle time included."""
+    method = method_of(method)
     if method == "dlms":  # without an image to send: an interrupted upgrade that is looked at
         shortest, longest = _image_seconds(0, None)
         return shortest, longest
     documented = constants.CARD_RESET_MIN if method == "ftp" else constants.EXPECTED_DURATION
-    most = constants.TOOL_DEADLINE if method == "tool" else constants.HARD_TIMEOUT
-    return int(documented.number + constants.SETTLE.number), int(most.number + constants.SETTLE.number)
+    most = constants.TOOL_DEADLINE if method in ("tool", "ion") else constants.HARD_TIMEOUT
+    more = constants.ION_PROGRAMMING.number if method == "ion" else 0
+    return int(documented.number + constants.SETTLE.number), int(most.number + more + constants.SETTLE.number)
 
 
 def _deadlines() -> dict[str, int]:

@@ -67,8 +67,8 @@ def _entry(planned: Mapping[str, Any], meter: MeterState, digests: Mapping[str, 
         return entry
     if meter.error or meter.error_reason:
         if meter.open_method:
-            later = planning.METHODS.index(meter.open_method) if meter.open_method in planning.METHODS else 0
-            rest = [method for method in planned["passes"] if planning.METHODS.index(method) > later]
+            later = planning.PASSES.index(meter.open_method) if meter.open_method in planning.PASSES else 0
+            rest = [name for name in planned["passes"] if planning.PASSES.index(name) > later]
             return {**entry, "passes": [meter.open_method, *rest], "status": "does not answer, and its last upgrade has no recorded end"}
         return _end(entry, BLOCKED, meter.error_reason or "transport_failed", meter.error or "the meter could not be read")
     if planned["serial"] and meter.serial != planned["serial"]:
@@ -95,20 +95,21 @@ def _rest(entry: dict[str, Any], planned: Mapping[str, Any], meter: MeterState, 
     for hop in hops[place:]:
         if digests.get(hop["artifact"]) != hop["digest"]:
             return _stale(entry, f"package {hop['artifact']} is not the one that was reviewed")
-    methods = [hop["method"] for hop in hops[place:]]
-    return {**entry, "hops": hops[place:], "passes": list(dict.fromkeys([*opened, *methods]))}
+    # The passes of the plan, of which those of the hops that are done fall away.
+    names = planning.pass_names([hop["method"] for hop in hops])[place:]
+    return {**entry, "hops": hops[place:], "passes": list(dict.fromkeys([*opened, *names]))}
 
 
 def _passes(plan: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The batches of the plan without those who have nothing to do in them, and first the ends of interrupted upgrades."""
     todo = {entry["host"]: entry["passes"] for entry in entries if entry["state"] == UPGRADE}
     passes = []
-    for method in planning.METHODS:
-        nothing: dict[str, Any] = {"method": method, "cap": 1, "cap_note": "", "batches": []}
-        known: dict[str, Any] = next((one for one in plan["passes"] if one["method"] == method), nothing)
-        kept = [{**batch, "meters": [host for host in batch["meters"] if method in todo.get(host, ())]} for batch in known["batches"]]
+    for name in planning.PASSES:
+        nothing: dict[str, Any] = {"method": planning.method_of(name), "pass": name, "cap": 1, "cap_note": "", "batches": []}
+        known: dict[str, Any] = next((one for one in plan["passes"] if planning.name_of(one) == name), nothing)
+        kept = [{**batch, "meters": [host for host in batch["meters"] if name in todo.get(host, ())]} for batch in known["batches"]]
         placed = {host for batch in kept for host in batch["meters"]}
-        extra = [{"wave": "", "meters": [host]} for host, methods in todo.items() if method in methods and host not in placed]
+        extra = [{"wave": "", "meters": [host]} for host, names in todo.items() if name in names and host not in placed]
         batches = [*extra, *(batch for batch in kept if batch["meters"])]
         if batches:
             passes.append({**known, "batches": batches})
