@@ -17,10 +17,10 @@ options:
     type: str
   family:
     description:
-      - Family of the meter, which tells by what protocol it is read. V(pm5000) by Modbus TCP, V(mcs301) (MCS301 and other meters with
-        the same objects) by DLMS/COSEM over TCP.
+      - Family of the meter, which tells by what protocol it is read. V(pm5000) and V(hep) (ION9000, ION9000T, PM8000, ION7400; since
+        0.4.0) by Modbus TCP, V(mcs301) (MCS301 and other meters with the same objects) by DLMS/COSEM over TCP.
     type: str
-    choices: [pm5000, mcs301]
+    choices: [pm5000, hep, mcs301]
     default: pm5000
     version_added: 0.3.0
   unit_id:
@@ -44,6 +44,30 @@ options:
       https:
         description: Port of HTTPS, 443 unless given.
         type: int
+      ssh:
+        description: Port of SFTP and SSH of family V(hep), 22 unless given.
+        type: int
+        version_added: 0.4.0
+      telnet:
+        description: Port of Telnet of family V(hep) with old firmware, 23 unless given.
+        type: int
+        version_added: 0.4.0
+      ion:
+        description: Port of ION of family V(hep), 7700 unless given. It gets a TCP connect and never a byte.
+        type: int
+        version_added: 0.4.0
+      ion_tls:
+        description: Port of ION over TLS of family V(hep), 7443 unless given. It gets a TLS handshake and nothing more.
+        type: int
+        version_added: 0.4.0
+      rtu_tcp:
+        description: Port of Modbus RTU over TCP of family V(hep), 7701 unless given. It gets a TCP connect and never a byte.
+        type: int
+        version_added: 0.4.0
+      dnp:
+        description: Port of DNP3 of family V(hep), 20000 unless given. It gets a TCP connect and never a byte.
+        type: int
+        version_added: 0.4.0
       dlms:
         description: Port of DLMS/COSEM over TCP, 4059 unless given.
         type: int
@@ -207,6 +231,20 @@ options:
             attempt. With C(at) it holds for hand-overs from before that time only.
         type: bool
         version_added: 0.2.0
+      security_mode:
+        description: Security mode of a meter of family V(hep), as its display or the maker's tool shows it.
+        type: str
+        choices: [none, standard, advanced, legacy_support]
+        version_added: 0.4.0
+      revenue_lock:
+        description: Whether a meter of family V(hep) is revenue-locked.
+        type: str
+        choices: [locked, unlocked]
+        version_added: 0.4.0
+      seals:
+        description: Numbers of the anti-tamper seals on the meter, and when they were put there.
+        type: str
+        version_added: 0.4.0
       by:
         description: Who attests it.
         type: str

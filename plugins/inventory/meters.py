@@ -67,7 +67,8 @@ options:
     elements: str
     default: [min]
   profile:
-    description: Name or path of a profile that tells what the lock register's values mean. Only the subset V(lock) needs one.
+    description:
+      - Name or path of a profile whose registers tell a lock, setup or energy. Only the subsets V(lock), V(security) and V(energies) use it.
     type: raw
   records:
     description:

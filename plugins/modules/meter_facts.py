@@ -11,9 +11,13 @@ author:
   - The gridops.metering authors (@gridops)
 description:
   - Reads who a meter is, what firmware it runs and its state. Family V(pm5000) is read over Modbus TCP and by connecting to
-    its ports, family V(mcs301) over DLMS/COSEM. Nothing is written, and no page is requested unless the subset V(web) is named.
+    its ports, family V(hep) the same way, family V(mcs301) over DLMS/COSEM. Nothing is written, and no page is requested unless the
+    subset V(web) is named, or V(web_access) of family V(hep) is read.
   - Family V(pm5000) is read with one request for each of identity, firmware, status and lock, over one connection.
     What the meter does not serve in one request is read field by field.
+  - Family V(hep) tells who it is and what it runs over Modbus. Its security settings, energies and template have no public registers. They
+    are read only where a profile names registers for them, and are unknown otherwise. An ION port gets a TCP connect or a TLS handshake,
+    and never a byte more.
   - Family V(mcs301) is read in one association. Without keys it is that of the public client, which sees little. With keys
     every request spends an invocation counter; these are kept in O(records), also in check mode, because reading spends them too.
     A wrong key costs one failed login, which is never repeated, and which the meter notes in its fraud log.
@@ -31,6 +35,8 @@ options:
       - "Every family has V(identity), V(firmware), V(network), V(services), V(clock), V(security), and V(identification): Modbus device
         identification (function 43), or device ids 2 to 7 of a DLMS meter."
       - Family V(pm5000) also has V(status) and V(lock).
+      - Family V(hep) also has V(tls) (certificates of HTTPS and of ION over TLS, by a handshake), V(web_access) (whether HTTP leads to HTTPS,
+        by one request for C(/) without a login) and V(energies) (energies and template, by a profile's registers).
       - Family V(mcs301) also has V(transfer) (image transfer, stored images, activation time), V(associations) (who may do what),
         V(counters) (invocation counters as the meter tells them) and V(events) (last entries of the standard and the fraud log).
       - V(web) is read only when it is named, never as part of V(all). It signs in at the webpages once with O(credentials)
@@ -50,6 +56,11 @@ options:
         meters on old firmware, and those for which it is absent, are read with O(profile).
     type: raw
     version_added: 0.2.0
+  security_profile:
+    description:
+      - Name or path of a profile that names setup registers of family V(hep). Without it O(profile) is used. Only its C(registers) are.
+    type: raw
+    version_added: 0.4.0
   accept:
     description:
       - With V(counter_reset) an invocation counter of the meter that went back or far ahead is taken, once it is known why. Other
@@ -99,6 +110,11 @@ EXAMPLES = r"""
       system_title: "4D53494D00000001"
     dlms_keys: "{{ vault_dlms_keys }}"
     gather_subset: [min, transfer, clock, security]
+
+- name: Read a HEP meter, with what the site's own register profile tells of its security
+  gridops.metering.meter_facts:
+    family: hep
+    security_profile: "{{ playbook_dir }}/profiles/hep-registers.yml"
 
 - name: Read a meter from a jump host
   gridops.metering.meter_facts:
@@ -151,6 +167,7 @@ ansible_facts:
             - For family V(mcs301) C(version) is the identifier of the application (part 1) as hexadecimal digits, and C(components) holds
               for each part C(b), C(role) (V(metrology), V(application) or V(other)), C(legally_relevant), C(identifier), C(identifiers)
               (all of them, where the meter gives several) and C(signature).
+            - For family V(hep) C(raw) is the version as the meter spells it, and C(generation) is V(below 3), V(3) or V(4).
             - C(slots) has C(active) and C(pending), the image that waits; C(transfer) has C(enabled), C(status), C(status_code),
               C(block_size), C(first_missing) and C(images); C(schedule) has C(times), C(script). All are of the subset V(transfer).
           type: dict
@@ -172,9 +189,30 @@ ansible_facts:
         security:
           description:
             - C(mode), the security mode.
+            - For families V(pm5000) and V(hep) C(advisories) has the published bulletins that name this version, each with C(id), C(cves),
+              C(fixed_in), C(text), C(mitigation) and C(source).
+            - For family V(hep) also C(revenue_lock), C(settings), number of C(users), C(profile) and C(profile_verified) as far as a profile's
+              registers tell them; what the documents say of a generation (C(password_storage), C(front_panel_password_change), C(limits));
+              and what follows from a known mode (C(anonymous_read), C(anonymous_maps_to)).
             - For family V(mcs301) also C(version) of the security setup, C(policy), C(policy_value), C(suite), C(client_title),
               C(server_title), and C(findings), for example V(published_key) where a key in use is one that everybody knows.
           type: dict
+        tls:
+          description:
+            - C(https) and C(ion_tls) of family V(hep), each with C(version), C(cipher), C(fingerprint), C(subject), C(issuer), C(not_after)
+              and C(self_signed), as far as the handshake showed it.
+          type: dict
+        web_access:
+          description:
+            - How the webpages of family V(hep) were seen. C(seen) is V(redirect), V(plain), V(https_only), V(closed) or V(unknown), which is
+              no setting, because ports can be moved or filtered. C(redirects_to) is where HTTP leads to.
+          type: dict
+        energies:
+          description: Energies of family V(hep) by the names of the profile, in the unit of its registers; null without such a profile.
+          type: dict
+        template:
+          description: Template of family V(hep) that a profile's register tells.
+          type: str
         clock:
           description: The meter's own local time; for family V(mcs301) with its deviation from UTC, where the meter tells it.
           type: str
@@ -217,7 +255,9 @@ ansible_facts:
             - C(profile), C(verified), C(role), C(settings), C(last_upgrade) and C(findings), as the webpages tell them.
           type: dict
         provenance:
-          description: For each field where its value is from, V(register), V(object), V(probe), V(ledger), V(web) or V(attested).
+          description:
+            - For each field where its value is from, V(register), V(object), V(probe), V(ledger), V(web), V(attested), or V(catalogue) for what
+              the documents say of model and version.
           type: dict
         unread:
           description: For each field without a value the reason.

@@ -33,7 +33,8 @@ options:
     elements: str
   profile:
     description:
-      - Name, path or content of a profile for all meters; without it each host's C(metering_profile). Only the subset V(lock) needs one.
+      - Name, path or content of a profile for all meters; without it each host's C(metering_profile), or of family V(hep) its
+        C(metering_security_profile) where there is one. Only its registers are used, by the subsets V(lock), V(security) and V(energies).
     type: raw
   records:
     description:

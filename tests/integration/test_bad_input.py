@@ -120,7 +120,7 @@ CASES = [
     case("unit id too large", "unit_id: 256", "R-108", unit_id=256),
     case("port of zero", "ports.modbus: 0", "R-097", ports={"modbus": 0}),
     case("port too large", "ports.ftp: 70000", "R-097", ports={"ftp": 70000}),
-    case("port of an unknown service", "telnet", None, ports={"telnet": 23}),
+    case("port of an unknown service", "gopher", None, ports={"gopher": 23}),
     case("timeout of nothing", "timeouts.read: 0", "design 4.0", timeouts={"read": 0}),
     case("timeout too long", "timeouts.connect: 9999", "design 4.0", timeouts={"connect": 9999}),
     # credentials: never shown, whatever their shape

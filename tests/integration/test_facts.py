@@ -138,7 +138,7 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"gather_subset": ["hardware"]}, "gather_subset"),
     ({"host": "not an address"}, "host"),
     ({"unit_id": 999}, "unit_id"),
-    ({"ports": {"telnet": 23}}, "telnet"),
+    ({"ports": {"gopher": 23}}, "gopher"),
     ({"profile": "no-such-profile"}, "no-such-profile"),
     ({"attest": {"mid_lock": "open"}}, "mid_lock"),
     ({"credentials": {"product_master": PASSWORD}}, "credentials.product_master"),
