@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from metersim import __version__, packages, ping, spec, tool
+from metersim.hep import ionsetup
 from metersim.spec import StartError
 
 READY = "ready.json"
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     ping.add_arguments(commands.add_parser("ping", help="whether a meter answers to ICMP: exit status 0 or 1"))
     packages.add_arguments(commands.add_parser("packages", help="make sample firmware packages"))
     tool.add_arguments(commands.add_parser("tool", help="stand-in of the vendor's upgrade tool"))
+    ionsetup.add_arguments(commands.add_parser("ionsetup", help="stand-in of ION Setup"))
     return parser
 
 

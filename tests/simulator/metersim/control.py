@@ -20,6 +20,7 @@ from metersim.fleet import Fleet
 from metersim.meter import Meter
 
 if TYPE_CHECKING:
+    from metersim.hep.ionport import IonDesk
     from metersim.hep.meter import HepMeter
     from metersim.mcs301.meter import Mcs301
 
@@ -145,6 +146,7 @@ class Control:
         self._runner: web.AppRunner | None = None
         self.stop_wanted = asyncio.Event()
         self.url = ""
+        self._desk: IonDesk | None = None
 
     async def start(self, port: int) -> None:
         """Listen on 127.0.0.1; port 0 takes any free one."""
@@ -160,6 +162,7 @@ class Control:
                 web.get("/events", self._events),
                 web.get("/peaks", self._peaks),
                 web.get("/clock", self._clock),
+                web.post("/ionsetup/{who}/{call}", self._ionsetup),
                 web.post("/shutdown", self._shutdown),
             ]
         )
@@ -227,6 +230,13 @@ class Control:
         except KeyError as exc:
             raise Bad(f"action {args['action']} needs {exc}") from exc
         return web.json_response(meter.summary())
+
+    async def _ionsetup(self, request: web.Request) -> web.Response:
+        from metersim.hep.ionport import IonDesk  # fleets without such a meter do without
+
+        if self._desk is None:
+            self._desk = IonDesk(self._fleet)
+        return await self._desk.answer(request)
 
     async def _shutdown(self, request: web.Request) -> web.Response:
         self.stop_wanted.set()

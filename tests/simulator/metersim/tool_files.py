@@ -116,9 +116,9 @@ def read_package(path: Path, version: str) -> dict[str, Any]:
 class Log:
     """The tool's own log (R-125), Windows line ends, in a Windows encoding."""
 
-    def __init__(self, folder: Path, address: str, encoding: str) -> None:
+    def __init__(self, folder: Path, address: str, encoding: str, program: str = "PM5000fwupgrade") -> None:
         stamp = time.strftime("%Y%m%d-%H%M%S")
-        stem = "PM5000fwupgrade_" + (f"{address}_" if address else "") + stamp
+        stem = f"{program}_" + (f"{address}_" if address else "") + stamp
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self.path = _unused(folder, stem)

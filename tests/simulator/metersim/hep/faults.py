@@ -9,12 +9,14 @@ from typing import Any
 from metersim import faults
 
 CATALOGUE: dict[str, dict[str, tuple[Any, Any]]] = {
+    "F-01": {},
     "F-14": {"silence": (float, 200.0)},
+    "F-16": {},
     "F-17": {"what": (("both", "template", "energies"), "both"), "times": (int, 1)},
     "F-19": {},
     "F-25": {"offset": (int | float, 86400)},
     "F-26": {"user": (str, "USER1"), "protocol": (("ion", "modbus", "web", "sftp", "ssh"), "web"), "seconds": (float, 0.0)},
-    "F-27": {"mode": (("lost_reply", "refused"), "lost_reply"), "times": (int, 1)},
+    "F-27": {"mode": (("lost_reply", "refused", "lost_request"), "lost_reply"), "times": (int, 1)},
     "F-29": {"mode": (("legacy_support", "advanced", "standard_kept"), "legacy_support"), "users": (("kept", "deleted"), "deleted")},
     "F-31": {"mode": (("tls1.0", "tls1.1", "expired", "changed", "wrong_host"), "expired")},
     "F-32": {"mode": (("elsewhere", "port", "disabled"), "elsewhere"), "port": (int, 8081), "to": (str, "127.0.0.9")},
