@@ -121,7 +121,8 @@ PM5000_NEW = Policy(
     allowed="".join(char for char in PRINTABLE if char not in _NOT_IN_CSV),
 )
 POLICIES: dict[str, Policy] = {item.name: item for item in (HEP_NUMERIC, HEP_V3, HEP_V4, PM5000_LEGACY, PM5000_NEW)}
-_OF_FAMILY = {HEP: (HEP_V4, HEP_V3, HEP_NUMERIC), PM5000: (PM5000_NEW, PM5000_LEGACY)}
+#: The policies of a family; a password that none of them takes is refused before any contact.
+OF_FAMILY = {HEP: (HEP_V4, HEP_V3, HEP_NUMERIC), PM5000: (PM5000_NEW, PM5000_LEGACY)}
 
 
 def model_number(model: Model | str) -> str:
@@ -186,7 +187,7 @@ def check_any(family: str, secret: str) -> str | None:
     """Why no firmware and no mode of this family takes this password; None where some does. For input, before any contact."""
     if secret in PUBLISHED.get(family, ()):
         return "is one of the factory, which stands in public documents"
-    whys = [check(policy, secret) for policy in _OF_FAMILY[family]]
+    whys = [check(policy, secret) for policy in OF_FAMILY[family]]
     return None if None in whys else whys[0]
 
 

@@ -63,7 +63,7 @@ def desired_from(params: Mapping[str, Any], dlms: Dlms, managed: bool = True) ->
         update_secret=_choice("update_secret", params.get("update_secret") or "always", UPDATE_SECRET),
         new_keys=keys,
         probe=params.get("probe") is not False,
-        marks_key=_marks_key(params),
+        marks_key=marks_key(params),
         image_transfer_enabled=_transfer(params.get("image_transfer_enabled")),
         clock=_choice("clock", params.get("clock") or "report", CLOCK),
         clock_tolerance=_number(params, "clock_tolerance", constants.SECURITY_CLOCK_TOLERANCE.number, 1, 86_400),
@@ -161,7 +161,8 @@ def _key(option: str, value: Any) -> bytes:
     return bytes.fromhex(folded)
 
 
-def _marks_key(params: Mapping[str, Any]) -> bytes | None:
+def marks_key(params: Mapping[str, Any]) -> bytes | None:
+    """The key under which marks of passwords are made; None where there is none. Raises InputError."""
     value = params.get("marks_key")
     if value is None:
         if params.get("lls_secret") is not None and params.get("update_secret") == "on_create":
