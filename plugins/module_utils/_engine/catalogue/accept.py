@@ -47,6 +47,7 @@ WORDS: dict[str, Word] = {
         ),
         Word("ledger_rebaseline", "the broken journal of a campaign is taken as it is", "ledger_untrusted", ("own",)),
         Word("legally_relevant", "the part that is under legal metrology changes", "legally_relevant_not_accepted", ("R-214",)),
+        Word("login_retry", "a password that was refused has been corrected since", "login_held", ("R-344",)),
         Word("loses_dlf3000", "the DLF3000 software can no longer upgrade the meter afterwards", "dlf3000_loss_not_accepted", ("R-041",)),
         Word(
             "lss_alphanumeric_password",

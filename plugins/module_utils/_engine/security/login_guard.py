@@ -136,6 +136,21 @@ class Guard:
         row = self._ledger.mark(self._serial, account)
         return str(row["mark"]) if row else ""
 
+    def standing(self, account: str, secret: str) -> str:
+        """What the records know of a password without a login: works, refused, or empty where they know nothing of it."""
+        mark = self._mark(account, secret)
+        if not mark:
+            return ""
+        proven = self.proven(account)
+        refused = any(row["mark"] == mark and row["state"] == REFUSED for row in self._ledger.tries(self._serial, account))
+        return REFUSED if refused or (proven and proven != mark) else WORKS if proven else ""
+
+    def forgives(self, account: str, protocol: str) -> bool:
+        """Whether a login may fail that need not be: the meter still forgives one after it."""
+        failed = sum(row["tries"] for row in self._ledger.tries(self._serial, account) if row["protocol"] == protocol)
+        known = self.attempts.get(protocol)
+        return failed == 0 and (known is None or known == 0 or known > 2)
+
     # -- around a login -----------------------------------------------------------------------------------------------
 
     def trying(self, account: str, protocol: str, secret: str) -> None:
