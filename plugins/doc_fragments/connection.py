@@ -231,6 +231,14 @@ options:
             attempt. With C(at) it holds for hand-overs from before that time only.
         type: bool
         version_added: 0.2.0
+      consumers_reviewed:
+        description: Whether somebody read what the maker says of Power Monitoring Expert and ION Setup before a HEP meter is upgraded.
+        type: bool
+        version_added: 0.4.0
+      registers_saved:
+        description: Whether somebody noted down template and energy registers of a HEP meter that tells neither.
+        type: bool
+        version_added: 0.4.0
       security_mode:
         description: Security mode of a meter of family V(hep), as its display or the maker's tool shows it.
         type: str

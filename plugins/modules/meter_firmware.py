@@ -13,7 +13,8 @@ description:
   - Finds the documented way from the meter's model and present version to the wanted version, judges every documented
     precondition, and runs at most one step (hop) of that way. Later runs take the next one.
   - Three methods of the PM5000 family are carried out. C(ftp) and C(web) in this process or on a jump host, C(tool) by handing over to
-    the maker's own tool, which is never imitated. For DLMS/COSEM meters (O(family=mcs301)) it is C(dlms), the image transfer of the
+    the maker's own tool, which is never imitated. HEP meters (O(family=hep)) are handed over to ION Setup (C(ion)) in the same way, and
+    their template, energies and security mode are compared afterwards. For DLMS/COSEM meters (O(family=mcs301)) it is C(dlms), the image transfer of the
     standard. A way that needs another method is planned and shown, and the meter is left alone.
   - Every started upgrade is written into a ledger before the meter is asked to start it, since some meters allow ten in their whole life.
   - An upgrade is only called good when the meter itself reports the wanted version, with the same serial number. A PM5000 tells it over
@@ -159,6 +160,85 @@ options:
       encoding:
         description: Encoding of the tool's log files, where they do not tell it themselves.
         type: str
+  ion:
+    description:
+      - Which ION Setup upgrades a meter of O(family=hep), where it is, and how it is run. O(tool_mode) says whether a technician or your own
+        command works with it.
+    type: dict
+    version_added: 0.4.0
+    suboptions:
+      setup_version:
+        description:
+          - Version of the installed ION Setup, as its C(Help > About) shows it. Needed; an older one than the firmware wants is refused before
+            anything is sent, since it would lose template and energy registers.
+        type: str
+      host:
+        description: Inventory name of the host on which ION Setup runs. Needed with O(tool_mode=command).
+        type: str
+      command:
+        description:
+          - Your own command and its arguments. C({package}), C({password}), C({user}), C({address}) and C({logs}) are replaced. C({password}) is
+            the path of a file that holds the password of C(credentials.admin), which only its owner can read and which is removed afterwards.
+          - Needed with O(tool_mode=command).
+        type: list
+        elements: str
+      review:
+        description:
+          - A command that only looks whether the upgrade would start, with the same replacements. With an exit code that is not in
+            C(exit_ok) the upgrade is not started.
+        type: list
+        elements: str
+      handover_dir:
+        description:
+          - Folder in which hand-over folders are made; with O(tool_mode=command) on the tool's host, and needed there.
+          - Without it C(~/.local/share/gridops.metering/handover) on the control node.
+        type: str
+      logs_to:
+        description:
+          - Folder on the control node for the tool's logs and for what a meter was before its upgrade. Without it
+            C(~/.local/share/gridops.metering/tool-logs).
+        type: path
+      exit_ok:
+        description: Exit codes of the command that mean success.
+        type: list
+        elements: int
+        default: [0]
+      exit_reasons:
+        description:
+          - What other exit codes of your command mean, as a dictionary of code to reason. The first four say that nothing was started,
+            C(not_applicable), C(engine_too_old), C(tool_login_refused) and C(transport_failed); C(restore_failed) says that saved registers
+            could not be written back.
+        type: dict
+      encoding:
+        description: Encoding of the log files, where they do not tell it themselves.
+        type: str
+      transport:
+        description:
+          - How ION Setup reaches the meter. Without it V(ion_over_modbus) where the meter has a gateway or a unit id of its own, else V(ethernet).
+          - A meter that is not reached over Ethernet goes alone. V(serial) needs the word C(serial_transport) in O(accept).
+        type: str
+        choices: [ethernet, serial, ion_over_modbus]
+      gateway_model:
+        description: Model of the gateway in between. Another meter of the family needs the word C(gateway) in O(accept).
+        type: str
+      baud:
+        description: Speed of a serial line in bits per second, for the estimate of its time.
+        type: int
+  consumers:
+    description:
+      - Software that reads the meter or writes to it. With C(pme) or C(ion_setup) the upgrade of a HEP meter wants C(consumers_reviewed)
+        attested. Each adds its note to the plan.
+    type: list
+    elements: str
+    choices: [pme, scada, ion_setup, modbus_master, legacy]
+    default: []
+    version_added: 0.4.0
+  security_profile:
+    description:
+      - Name of a shipped profile, or path of a profile file, that names the registers of template, energies and security settings of a HEP
+        meter. They are read before and after its upgrade. Without it O(profile) is used.
+    type: str
+    version_added: 0.4.0
   wait:
     description:
       - With O(tool_mode=manual), how many seconds to wait for the new version before the task ends as C(handed_over).

@@ -195,7 +195,7 @@ class IonMethod(Method):
             "security_mode": mode,
             "mode_attested": attested,
             "prediction": self.prediction().as_dict(),
-            "revenue_lock": settings.get("revenue_lock"),
+            "revenue_lock": {"locked": True, "unlocked": False}.get(str(settings.get("revenue_lock"))),
             "consumers": task.params.get("consumers") or (),
             "snapshot": {
                 "template": self._seen.get("template") is not None,
