@@ -182,7 +182,7 @@ class ModbusService:
 
     server_class: type[MeterServer] = MeterServer
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: Any) -> None:
         self._meter = meter
         self._server: MeterServer | None = None
 

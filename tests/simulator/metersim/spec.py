@@ -204,6 +204,8 @@ def _with_defaults(entry: dict[str, Any], defaults: dict[str, Any]) -> dict[str,
         usual, own = defaults.get(part), entry.get(part)
         if part in keys and isinstance(usual, dict) and isinstance(own, dict):
             merged[part] = {**usual, **own}
+            if isinstance(usual.get("settings"), dict) and isinstance(own.get("settings"), dict):
+                merged[part]["settings"] = {**usual["settings"], **own["settings"]}
     if keys is hep.METER_KEYS and "surface" not in entry and merged.get("surface") not in hep.SURFACES:
         merged.pop("surface", None)  # the fleet's surface a or b is the PM5000's
     return merged

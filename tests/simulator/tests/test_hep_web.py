@@ -7,12 +7,14 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
 
 from metersim.hep.bench import HepBench, JsonClient
-from metersim.spec import SpecError, parse
+from metersim.hep.spec import MODES, HepSpec, generation
+from metersim.spec import SpecError, load, parse
 from metersim.testing import Fleet
 
 OPEN = {"web_programming": True}
@@ -210,6 +212,17 @@ def test_faults(hep: HepBench) -> None:
     meter.faults({"F-37": {"where": "security", "kind": "non_ascii"}})
     assert b"\xff\xfe" in hep.web("shut", "/setup/security.html", auth=("USER1", "0")).content
     assert not meter.violations()
+
+
+def test_fleet_files() -> None:
+    """Every mode of every generation; the mixed fleet has all families."""
+    folder = Path(__file__).parents[1] / "fleets"
+    meters = load(folder / "hep.yml").meters
+    pairs = {(generation(meter.firmware), meter.hep.mode) for meter in meters if isinstance(meter, HepSpec)}
+    assert pairs == {(word, mode) for word, modes in MODES.items() for mode in modes}
+    assert {meter.surface for meter in meters if isinstance(meter, HepSpec)} == {"hep", "hep-b"}
+    assert sum(isinstance(meter, HepSpec) and meter.hep.settings["web_programming"] for meter in meters) == 12
+    assert len({type(meter) for meter in load(folder / "mixed.yml").meters}) == 3
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pymodbus.constants import ExcCodes
@@ -183,7 +184,7 @@ class HepConnection(Connection):
             meter.after_settings_read("modbus")
         return ReadHoldingRegistersResponse(registers=values)
 
-    def _write(self, first: int, words: list[int]) -> bool:
+    def _write(self, first: int, words: Sequence[int]) -> bool:
         """Store the words; False means that there is no answer."""
         meter, last = self.meter, first + len(words) - 1
         meter.record("modbus_write", register=first, count=len(words))

@@ -148,7 +148,8 @@ class QuietPort:
 
     async def start(self, address: str, port: int) -> None:
         """Open the port."""
-        context, wanted = None, (address, str(port))
+        context = None
+        wanted: tuple[str, ...] = (address, str(port))
         if self.kind.tls:
             from metersim import certs  # heavy import, and old meters do not need it
 
