@@ -16,7 +16,7 @@ CATALOGUE: dict[str, dict[str, tuple[Any, Any]]] = {
     "F-19": {},
     "F-25": {"offset": (int | float, 86400)},
     "F-26": {"user": (str, "USER1"), "protocol": (("ion", "modbus", "web", "sftp", "ssh"), "web"), "seconds": (float, 0.0)},
-    "F-27": {"mode": (("lost_reply", "refused", "lost_request"), "lost_reply"), "times": (int, 1)},
+    "F-27": {"mode": (("lost_reply", "refused", "lost_request", "ignored"), "lost_reply"), "times": (int, 1)},
     "F-29": {"mode": (("legacy_support", "advanced", "standard_kept"), "legacy_support"), "users": (("kept", "deleted"), "deleted")},
     "F-31": {"mode": (("tls1.0", "tls1.1", "expired", "changed", "wrong_host"), "expired")},
     "F-32": {"mode": (("elsewhere", "port", "disabled"), "elsewhere"), "port": (int, 8081), "to": (str, "127.0.0.9")},
@@ -25,7 +25,7 @@ CATALOGUE: dict[str, dict[str, tuple[Any, Any]]] = {
         "where": (("session", "security", "users", "modbus", "fc43", "all"), "security"),
         "kind": (("html", "non_ascii", "huge"), "html"),
     },
-    "F-38": {"after": (("read",), "read"), "values": (dict, {}), "times": (int, 1)},
+    "F-38": {"values": (dict, {}), "skip": (int, 0), "times": (int, 1)},
     "F-40": {"registers": (list, [])},
 }
 

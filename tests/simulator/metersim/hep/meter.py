@@ -67,12 +67,14 @@ class HepMeter(Device):
         self.lockouts = lockout.Lockouts(self, clock.now)
         self.event_log = events.EventLog()
         self.faults = dict(given.faults)
+        self._settings_reads = 0
         self.web_sessions: dict[str, Any] = {}
         self.limits_used = {"modbus": 0, "http": 0, "https": 0, "shared": 0, "ssh": 0, "ftp": 0, "telnet": 0}
         self._following = False
         self._moving = asyncio.Lock()
         self._equip()
         self.log(events.POWER_UP, "", "power up")
+        self._locked_already()
 
     def _equip(self) -> None:
         from metersim.hep import modbus, ports, web  # they know this class
@@ -394,18 +396,38 @@ class HepMeter(Device):
         """Replace all faults."""
         self.faults = dict(wanted)
         self._used = {}
+        self._settings_reads = 0
+        self._locked_already()
 
     def check_faults(self, raw: Any) -> dict[str, common.Fault]:
         """Faults as the control endpoint gets them. Raises ValueError."""
         return faults.normalise(raw, f"meter {self.name}")
 
     def password_in_transit(self, name: str) -> str:
-        """F-27: what becomes of this change of a password: '', refused, lost_reply."""
+        """F-27: what becomes of this change of a password: '', refused, lost_reply, lost_request or ignored."""
         fault = self.take("F-27")
-        return str(fault["mode"]) if fault else ""
+        if fault is None:
+            return ""
+        self.record("fault", name="F-27", mode=fault["mode"], user=name)
+        return str(fault["mode"])
 
     def after_settings_read(self, protocol: str) -> None:
-        """F-38: called when the settings were read over web or Modbus (the values read are the old ones)."""
+        """F-38: another tool writes after the settings were read (the values read are the old ones)."""
+        fault = self.faults.get("F-38")
+        if fault is None:
+            return
+        self._settings_reads += 1
+        if self._settings_reads <= fault["skip"] or not self.take("F-38"):
+            return
+        values = fault["values"] or {"event_cutoff": (self.settings["event_cutoff"] + 1) % 256}
+        for name, value in values.items():
+            self.set_setting(name, value, "other tool", "ion")
+
+    def _locked_already(self) -> None:
+        """F-26: somebody else has locked this user out."""
+        fault = self.faults.get("F-26")
+        if fault:
+            self.lockouts.lock(self.canonical(fault["user"]), fault["protocol"], fault["seconds"] or self.settings["lockout_duration"] * 60)
 
     # -- restarts -------------------------------------------------------------------------------
 

@@ -36,11 +36,20 @@ def change_password(meter: HepMeter, name: str, password: Any, who: Login) -> No
     """Another password; F-27 may strike. Raises Refused, LostReplyError."""
     meter.may_write(passwords=True)
     fault = meter.password_in_transit(name)
-    if fault == "refused":
-        raise Refused("password_form")
+    if _struck(fault):
+        return
     meter.set_password(name, password, who.name)
     if fault:
         raise LostReplyError
+
+
+def _struck(fault: str) -> bool:
+    """F-27 before anything is done. True: say it was done. Raises Refused, LostReplyError."""
+    if fault == "refused":
+        raise Refused("password_form")
+    if fault == "lost_request":
+        raise LostReplyError
+    return fault == "ignored"
 
 
 def change_user(meter: HepMeter, name: str, password: Any, permissions: Any, who: Login) -> None:
@@ -71,8 +80,8 @@ def add_user(meter: HepMeter, name: Any, password: Any, permissions: Any, who: L
     """A new user. Raises Refused, LostReplyError."""
     meter.may_write()
     fault = meter.password_in_transit(str(name))
-    if fault == "refused":
-        raise Refused("password_form")
+    if _struck(fault):
+        return
     meter.add_user(name, password, permissions, who.name)
     if fault:
         raise LostReplyError
