@@ -147,6 +147,15 @@ def test_what_worked_last_and_is_refused_was_changed_by_somebody_else(bench: Ben
     assert bench.sign_in(ELSE).which == "current", "the vault learnt of it: tried at once"
 
 
+def test_a_refusal_that_is_not_about_the_password_keeps_its_reason(bench: Bench) -> None:
+    def off() -> None:
+        raise DeviceError("write", "programming_off", "changes over the web are switched off", "programming_off")
+
+    done = bench.run()[0].rotate(OTHER, NEW, own=False, write=off, login=bench.meter.login(OTHER))
+    assert (done.reason, done.state, done.changed) == ("programming_off", "known", False) and not bench.meter.asked
+    assert not bench.records.secrets.pending("S1")
+
+
 def test_an_acknowledged_password_that_does_not_work_is_not_called_good(bench: Bench) -> None:
     bench.meter.fault = "ignored"
     done = bench.other(NEW)

@@ -25,8 +25,26 @@ KNOWN, UNKNOWN = "known", "unknown"
 LOST = "lost"
 ALWAYS, ON_CREATE, IF_EXPIRED = "always", "on_create", "if_expired"
 UPDATE_SECRET = (ALWAYS, ON_CREATE, IF_EXPIRED)
-#: Reason codes by which channels say that the meter did not take a new password.
-WRITE_REFUSALS = frozenset({"setting_refused", "password_refused", "password_policy", "password_out_of_range"})
+#: Reason codes by which channels say that the meter did not take a new password. Everything else may have been taken.
+WRITE_REFUSALS = frozenset(
+    {
+        "cannot_change_own_permissions",
+        "changed_out_of_band",
+        "firmware_in_progress",
+        "option_not_available",
+        "password_out_of_range",
+        "password_policy",
+        "password_refused",
+        "programming_off",
+        "revenue_locked",
+        "security_access_missing",
+        "setting_refused",
+        "too_many_users",
+        "web_role_insufficient",
+        "would_lock_out",
+    }
+)
+_PLAIN_REFUSALS = ("setting_refused", "password_refused", "password_policy", "password_out_of_range")
 _DAY = 86_400
 
 
@@ -211,6 +229,7 @@ class Rotor:
         self._ledger, self._guard, self._serial, self._key = ledger, guard, serial, marks_key
         self._protocol, self._beat = protocol, beat
         self._works: dict[str, str] = {}
+        self._refusal = ""
 
     # -- without contact ----------------------------------------------------------------------------------------------
 
@@ -332,13 +351,18 @@ class Rotor:
             write()
         except DeviceError as error:
             said = error.device_text or error.text
-            return (REFUSED if error.reason in WRITE_REFUSALS else LOST), said
+            if error.reason not in WRITE_REFUSALS:
+                return LOST, said
+            self._refusal = "" if error.reason in _PLAIN_REFUSALS else error.reason
+            return REFUSED, said
         return WORKS, ""
 
     def _told(self, verdict: Verdict, said: str) -> Verdict:
         """The verdict with the device's words, and with the time before which nothing is tried."""
         if not verdict.reason:
             return verdict
+        if verdict.reason == "password_refused" and self._refusal:  # not for the sake of the password
+            return replace(verdict, reason=self._refusal, device_text=said)
         refusal = self._guard.refusal if verdict.state in (LOCKED, HELD) else None
         if refusal is None:
             return replace(verdict, device_text=said)
