@@ -145,6 +145,20 @@ def test_ion_takes_no_byte(hep: HepBench) -> None:
     assert hep.meter("old").events("limit")[0]["service"] == "ion"
 
 
+def test_places(hep: HepBench) -> None:
+    """32 Modbus clients, ten of the webpages; one more is hung up on."""
+    state = hep.meter("none").state()
+    for service, places in (("modbus", 32), ("http", 10)):
+        place = (state["address"], state["ports"][service])
+        with contextlib.ExitStack() as stack:
+            for dummy in range(places):
+                stack.enter_context(socket.create_connection(place, 5))
+            extra = stack.enter_context(socket.create_connection(place, 5))
+            with contextlib.suppress(ConnectionResetError):
+                assert extra.recv(1) == b""
+        assert [event["service"] for event in hep.meter("none").events("limit")][-1] == service
+
+
 def test_old_logins_count(hep: HepBench) -> None:
     """FTP and Telnet of old take no one in."""
     state = hep.meter("old").state()
