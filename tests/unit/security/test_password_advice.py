@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, InputError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Credential
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import passwords
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.default_accounts import default_accounts, is_default
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.versions import Dotted, Version
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import open_records
-from ansible_collections.gridops.metering.plugins.module_utils._engine.security import break_glass, default_credentials
+from ansible_collections.gridops.metering.plugins.module_utils._engine.security import break_glass, consumers, default_credentials
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.diagnosis import Case, case_from, diagnose
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.generate import generate
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.login_guard import Guard
@@ -210,3 +211,22 @@ def test_errors_of_a_login_are_no_verdict_on_a_password(tmp_path: Path) -> None:
         raise DeviceError("web_login", "web_busy", "503")
 
     assert guard.attempt("user:a", "web", "Canary-1", busy) == "unsent" and not records.secrets.tries("S1", "user:a")
+
+
+# -- who else uses an account -----------------------------------------------------------------------------------------
+
+
+@requirement("R-035", "R-192")
+def test_everything_that_uses_an_account_is_named() -> None:
+    credentials = {
+        "product_master": Credential("user2", "Canary-a"),
+        "ftp": Credential("user2", "Canary-a"),
+        "web_master": Credential("user1", "Canary-b"),
+    }
+    roles = consumers.roles_of(credentials, "user2", "pm5000")
+    assert roles == ("ftp", "product_master") and consumers.roles_of(credentials, "USER2", "pm5000") == ()
+    lines = consumers.notes("pm5000", "user2", roles, ("pme", "modbus_master"))
+    assert "web and ftp" in lines[0] and "credentials.ftp, credentials.product_master" in lines[1] and "Power Monitoring Expert" in lines[2]
+    assert len(lines) == 4 and "Canary" not in " ".join(lines)
+    assert consumers.roles_of({"admin": Credential("USER1", "Canary-c")}, "User1", "hep") == ("admin",)
+    assert len(consumers.notes("hep", "User1", ())) == 2
