@@ -264,7 +264,7 @@ def _settle_security(
         if settings.known(path):
             reading.put(place, value, "register")
         else:
-            reading.miss(place, settings.unread[path])
+            reading.miss(place, settings.unread[path], text=value is not None)
     if profile and any(path.startswith("settings.") for path in settings.values):
         reading.values["security.profile"] = profile.get("name")
         reading.values["security.profile_verified"] = bool(profile.get("verified"))

@@ -142,19 +142,28 @@ def _field(path: str, entry: Any) -> Field:
     return Field(path, first, count, _DECODERS[kind] if words is None else _words(words, _DECODERS[kind], where), "profile")
 
 
-def _words(words: Any, decode: Decoder, where: str) -> Decoder:
+class _Words:
     """A decoder that says our word for a number; a number without a word is not read as anything."""
-    if not isinstance(words, Mapping) or not words:
-        raise InputError(f"{where}.words", words, "a mapping of register value to our word", "design 2")
-    meaning = {int(number): word for number, word in words.items()}
 
-    def decoded(numbers: Sequence[int]) -> Any:
-        value = decode(numbers)
-        if value not in meaning:
+    def __init__(self, meaning: Mapping[int, Any], decode: Decoder) -> None:
+        self.meaning, self.decode = meaning, decode
+        self.are_text = any(isinstance(word, str) for word in meaning.values())
+
+    def __call__(self, numbers: Sequence[int]) -> Any:
+        value = self.decode(numbers)
+        if value not in self.meaning:
             raise UnreadableError(f"the profile has no word for the value {value}")
-        return meaning[value]
+        return self.meaning[value]
 
-    return decoded
+
+def _words(words: Any, decode: Decoder, where: str) -> Decoder:
+    try:
+        meaning = {int(number): word for number, word in words.items()}
+    except (AttributeError, TypeError, ValueError):
+        meaning = {}
+    if not meaning:
+        raise InputError(f"{where}.words", words, "a mapping of register value to our word", "design 2")
+    return _Words(meaning, decode)
 
 
 def blocks(fields: Iterable[Field], most: int) -> list[Block]:
@@ -171,6 +180,8 @@ def blocks(fields: Iterable[Field], most: int) -> list[Block]:
 
 def is_text_field(field: Field) -> bool:
     """Whether a field that cannot be read is shown as ``unknown`` (text) rather than null (number)."""
+    if isinstance(field.decode, _Words):
+        return field.decode.are_text
     return field.decode in (text, serial, version, clock)
 
 
