@@ -99,5 +99,5 @@ def test_webpages_need_an_account_and_one_task_for_each_meter(tmp_path: Path, ar
         ]
         played = play(artifacts, fleet.inventory, tasks)
         assert not [event for event in fleet.events() if event["kind"].startswith(("modbus", "http"))]
-    for number, words in enumerate(("an account for the subset web", "gather_subset", "one of pm5000-legacy")):
+    for number, words in enumerate(("an account for the subset web", "gather_subset", "pm5000-legacy")):
         assert words in played.results[number]["old"]["msg"]

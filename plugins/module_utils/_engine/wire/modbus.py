@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
-"""Modbus TCP, reading only: FC 3 and FC 43/14 over one connection.
+"""Modbus TCP: FC 3 and FC 43/14 over one connection, and in a class of its own FC 6.
 
 Register numbers are the published ones, which count from 1; the number on the wire is one less. Nothing is tried
-twice here, and there is no function that writes.
+twice here. Only ``ModbusWriter`` writes, and only registers that it was given as writable.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 import platform
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from ..base.errors import DependencyError, DeviceError
 from ..base.target import Target
@@ -86,7 +86,7 @@ class ModbusReader:
             trace_packet=self._on_packet,
         )
 
-    async def __aenter__(self) -> ModbusReader:
+    async def __aenter__(self) -> Self:
         seconds = self.target.timeouts.connect
         try:
             async with asyncio.timeout(seconds):
@@ -179,3 +179,31 @@ class ModbusReader:
         if not sending:
             self._received = True
         return data
+
+
+class ModbusWriter(ModbusReader):
+    """A connection that may also write single registers, and of these only ``writable`` ones.
+
+    A HEP meter gives no answer to a write on a register that it does not have (wire facts 6.3): silence after a write is
+    ``write_unanswered`` and says nothing of the connection, which is not used again for it.
+    """
+
+    def __init__(self, target: Target, writable: frozenset[int], stage: str = "write") -> None:
+        super().__init__(target, stage)
+        self._writable = writable
+
+    async def write(self, register: int, value: int) -> None:
+        """One register (FC 6). Raises DeviceError (write_unanswered, transport_failed) and RefusedError."""
+        if register not in self._writable or not 0 <= value <= 0xFFFF:
+            raise ValueError(f"register {register} is not to be written")
+        what = f"the write to register {register}"
+        try:
+            await self._ask(
+                lambda: self._client.write_register(register - 1, value, device_id=self.target.unit_id), self.target.timeouts.read, what
+            )
+        except RefusedError:
+            raise
+        except DeviceError as error:
+            if self._lost or self._received:
+                raise
+            raise DeviceError(self.stage, "write_unanswered", f"{self._where} gave no answer to {what}: {error.text}") from None

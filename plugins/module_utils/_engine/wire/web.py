@@ -78,6 +78,10 @@ class ChallengeAuth(HTTPDigestAuth):
         self.sent = False
         self._basic = False
 
+    def send_at_once(self) -> None:
+        """Send the login by Basic along with each request, unasked: for pages that answer without a login too."""
+        self._basic = True
+
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         self.sent = self._basic
         if self._basic:

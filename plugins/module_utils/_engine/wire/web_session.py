@@ -29,7 +29,7 @@ from .web_upload import FileBody, multipart
 if MISSING is None:
     from requests.utils import add_dict_to_cookiejar, dict_from_cookiejar
 
-_LOGIN_REASONS = ("web_auth_failed", "locked_out", "session_limit", "user_name_not_valid_in_mode")
+_LOGIN_REASONS = ("web_auth_failed", "login_refused", "locked_out", "session_limit", "user_name_not_valid_in_mode")
 Status = tuple[str, list[dict[str, Any]], str, dict[str, str]]
 
 
@@ -44,9 +44,9 @@ class Uploaded:
 
 
 class ProfileSession:
-    """A session with one meter. ``state`` continues a session that another process began; ``web_session`` is what a login helper brought.
+    """A session with one meter. ``state`` continues a session of another process.
 
-    ``role`` names the account of ``target.credentials``. Use it as a context manager: what it signed in, it signs out.
+    ``role`` names the account of ``target.credentials``, ``scheme`` stands in place of the profile's. What it signed in, it signs out.
     """
 
     def __init__(
@@ -56,13 +56,16 @@ class ProfileSession:
         role: str = "product_master",
         state: Mapping[str, Any] | None = None,
         web_session: Mapping[str, Any] | None = None,
+        scheme: str | None = None,
     ) -> None:
         self._profile = profile
         self._credential = target.credentials.get(role)
         self._login: Mapping[str, Any] = profile.get("login", {"kind": "challenge"})
-        self._scheme = profile.get("transport", {}).get("scheme", "http")
+        self._scheme = scheme or profile.get("transport", {}).get("scheme", "http")
         challenge = self._credential if self._login["kind"] == "challenge" else None
         self._http = MeterHttp(target, self._scheme, challenge, self._seen)
+        if self._http.auth is not None and self._login.get("preemptive") == "basic":
+            self._http.auth.send_at_once()
         self._tokens: dict[str, str] = {}
         self._extra: dict[str, str] = {}
         self._web_session = web_session or {}
@@ -103,7 +106,7 @@ class ProfileSession:
 
     def _answer_challenge(self) -> None:
         """HTTP Basic or Digest has no login page: any page that needs a login tells."""
-        section = self._profile.get("role_page") or self._profile.get("status_page")
+        section = self._profile.get("session_page") or self._profile.get("role_page") or self._profile.get("status_page")
         if section is None:
             return
         answer = self._page("web_login", section["path"])
@@ -165,6 +168,10 @@ class ProfileSession:
         self.logout()
         self._http.close()
 
+    def nothing_sent(self) -> bool:
+        """Whether the last request failed before it could have reached the meter."""
+        return self._http.nothing_sent()
+
     def abandon(self) -> None:
         """Drop the connections and leave the session on the meter open, for another step to go on with ``state()``, taken before."""
         self._signed_in = False
@@ -186,6 +193,30 @@ class ProfileSession:
         self._signed_in, self._tried = bool(state["signed_in"]), bool(state["tried"])
 
     # -- reading and writing ------------------------------------------------------------------------------------------
+
+    def page(self, path: str) -> Answer:
+        """One page as it is. Raises DeviceError: page_missing, session_lost, web_auth_failed, web_role_insufficient, ..."""
+        answer = self._page("web_read", path)
+        if answer.status != 200:
+            said = self._words(answer)
+            reason = refusal_reason(self._profile, said)
+            if reason is None:
+                raise self._not_understood("web_read", answer, said)
+            raise DeviceError("web_read", reason, f"the meter does not show {path}", said)
+        return answer
+
+    def submit(self, what: str, spec: Mapping[str, Any], fields: Mapping[str, Any], secret: str | None = None) -> Answer:
+        """One request that writes, by its place in the profile. Raises DeviceError: the reason for the device's words, or setting_refused."""
+        self._redactor.add(secret)
+        self._prepare("web_write", spec)
+        answer = self._write("web_write", spec, spec["body"], fields)
+        if not answers.holds(spec["ok"], answer):
+            said = self._words(answer)
+            reason = refusal_reason(self._profile, said)
+            if reason is None:
+                self._refuse_common("web_write", answer, spec["path"])
+            raise DeviceError("web_write", reason or "setting_refused", f"the meter did not take {what}", said)
+        return answer
 
     def role(self) -> str | None:
         """``product_master``, the meter's own word for another role, or None where the profile or the firmware has no such page."""

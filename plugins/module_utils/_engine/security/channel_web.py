@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""Security settings by a meter's webpages, which a profile describes.
+
+Each login is one session and one request that carries the password for the first time, so that a wrong one costs exactly one failed
+login. A reply that is lost after a write is no refusal: the caller reads back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from ..base.errors import DeviceError
+from ..base.target import Credential, Target
+from ..profiles import settings_page as pages
+from ..profiles.answers import Answer
+from ..profiles.expressions import search
+from ..wire.web_session import ProfileSession
+from . import state as seen
+from .channel import STAGE, refused
+from .state import Change, State, User
+
+ROLE = "security"
+_WRITES = {
+    seen.USER_ADD: "add",
+    seen.USER_CHANGE: "change",
+    seen.USER_REMOVE: "remove",
+    seen.PASSWORD: "password",
+}
+#: Codes of clients for a refused password; here it has one name.
+_REFUSED = frozenset({"web_auth_failed", "ftp_auth_failed", "trigger_auth_failed"})
+
+
+class WebChannel:
+    """One meter's webpages. ``generation`` chooses between HTTP and HTTPS where the profile tells them apart."""
+
+    name = "profile"
+    protocol = "web"
+    closers = frozenset({"web_programming", "web_server", "web_protocol", "web_port_http", "web_port_https"})
+
+    def __init__(self, target: Target, profile: Mapping[str, Any], generation: str = "unknown") -> None:
+        self._target, self._profile = target, profile
+        self._security: Mapping[str, Any] = profile.get("security", {})
+        transport = profile.get("transport", {})
+        self._scheme: str = transport.get("generations", {}).get(generation) or transport.get("scheme", "http")
+        self._session: ProfileSession | None = None
+        self._user: str | None = None
+        self.findings: list[dict[str, Any]] = []
+
+    @property
+    def port(self) -> int:
+        """The port on which the webpages are."""
+        return self._target.ports[self._scheme]
+
+    @property
+    def clear(self) -> bool:
+        """Whether passwords cross the network in clear."""
+        return self._scheme == "http"
+
+    # -- signing in ---------------------------------------------------------------------------------------------------
+
+    def login(self, user: str, password: str) -> None:
+        self.close()
+        self._session = self._signed_in(user, password)
+        self.findings = self._session.findings
+        self._user = self._who(self._session) or user
+
+    def prove(self, user: str, password: str) -> None:
+        self._signed_in(user, password).close()
+
+    def _signed_in(self, user: str, password: str) -> ProfileSession:
+        target = replace(self._target, credentials={ROLE: Credential(user, password)})
+        session = ProfileSession(target, self._profile, ROLE, scheme=self._scheme)
+        try:
+            session.login()
+        except DeviceError as error:
+            never = session.nothing_sent()
+            session.abandon()
+            if error.reason in _REFUSED:
+                raise DeviceError(STAGE, "login_refused", error.text, error.device_text) from None
+            if never:
+                raise DeviceError("connect", error.reason, error.text, error.device_text) from None
+            raise
+        return session
+
+    def _who(self, session: ProfileSession) -> str | None:
+        """The user as the meter calls him; a model number stands for User1 (R-191)."""
+        page = self._profile.get("session_page")
+        if page is None:
+            return None
+        told = _told(page, session.page(page["path"]))
+        return None if told in (None, page.get("anonymous")) else told
+
+    def _open(self) -> ProfileSession:
+        if self._session is None:
+            raise DeviceError(STAGE, "session_lost", "nobody is signed in")
+        return self._session
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def read(self, state: State) -> None:
+        session, state.login = self._open(), self._user
+        section = self._security.get("settings")
+        if section is not None:
+            found, unread = pages.read_settings(section, session.page(section["path"]))
+            if not found:
+                raise DeviceError(STAGE, "web_not_understood", f"{section['path']} shows none of the settings that the profile names")
+            state.mode = found.pop("mode", state.mode)
+            unread.pop("mode", None)
+            state.settings.update(found)
+            state.provenance.update(dict.fromkeys(found, seen.PAGE))
+            state.provenance["mode"] = seen.PAGE
+            for name in found:
+                state.unread.pop(name, None)
+            state.unread.update({name: why for name, why in unread.items() if name not in state.settings})
+        self._read_users(session, state)
+
+    def _read_users(self, session: ProfileSession, state: State) -> None:
+        section = self._security.get("users")
+        if section is None:
+            return
+        listed = pages.read_users(section, session.page(section["path"]))
+        if listed is None:
+            raise DeviceError(STAGE, "web_not_understood", f"{section['path']} has no list of users")
+        state.users = tuple(User(name, rights) for name, rights in listed)
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def writable(self, control: str, kind: str) -> str | None:
+        if self._spec(control, kind) is None:
+            return f"the profile {self._profile.get('name')} does not tell how to write it"
+        return None
+
+    def _spec(self, control: str, kind: str) -> Mapping[str, Any] | None:
+        found: Mapping[str, Any] | None
+        if kind == seen.SETTING:
+            section = self._security.get("settings", {})
+            found = section.get("write") if control in section.get("fields", {}) else None
+        elif kind == seen.MODE:
+            found = self._security.get("mode", {}).get("write")
+        else:
+            found = self._security.get("users", {}).get(_WRITES[kind])
+        return found
+
+    def write(self, change: Change, secret: str | None = None) -> None:
+        spec = self._spec(change.control, change.kind)
+        if spec is None:
+            raise refused(f"the profile does not tell how to write {change.control}", reason="profile_missing")
+        if change.kind == seen.SETTING:
+            section = self._security["settings"]
+            fields = pages.body_of(section, change.control, change.want)
+        else:
+            fields = pages.filled(spec, self._values(change, secret))
+        if change.subject is not None:
+            spec = {**spec, "path": spec["path"].replace("{user}", quote(change.subject, safe=""))}
+        self._open().submit(change.control, spec, fields, secret)
+
+    def _values(self, change: Change, secret: str | None) -> dict[str, Any]:
+        words = self._security.get("mode", {}).get("words", {})
+        mode = words.get(change.want, [change.want])[0] if change.kind == seen.MODE else None
+        rights = list(change.want) if change.kind in (seen.USER_ADD, seen.USER_CHANGE) and change.want is not None else None
+        return {"user": change.subject, "group": change.subject, "password": secret, "permissions": rights, "mode": mode}
+
+    # -- where it is --------------------------------------------------------------------------------------------------
+
+    def closed_by(self, change: Change) -> bool:
+        off = (change.control == "web_protocol" and change.want == "disabled") or (change.control == "web_server" and change.want is False)
+        return change.kind == seen.SETTING and off
+
+    def moved_by(self, change: Change) -> bool:
+        """Whether the webpages are elsewhere now; the new place is where the next login goes."""
+        name = {"web_port_http": "http", "web_port_https": "https"}.get(change.control)
+        if name is None:
+            return change.control == "web_protocol" and change.want != "disabled"
+        self._target = replace(self._target, ports={**self._target.ports, name: int(change.want)})
+        return name == self._scheme
+
+    def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+
+def _told(page: Mapping[str, Any], answer: Answer) -> str | None:
+    if page.get("format") == "json":
+        value = search(page["user"], answer.document)
+        return value if isinstance(value, str) and value else None
+    found = re.search(page["user"], answer.text)
+    return found["user"].strip() if found else None
