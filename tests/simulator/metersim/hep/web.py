@@ -28,12 +28,19 @@ class Pages(Protocol):
         """Answer and the user's name."""
 
 
-class HangUp(asyncio.Protocol):
-    """One connection too many: accepted and closed."""
+class Limited(web.Server):
+    """Ten connections; one more is accepted and closed."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Close it."""
-        transport.close()
+    def __init__(self, handler: Any, full: Callable[[], None]) -> None:
+        super().__init__(handler, access_log=None)
+        self._full = full
+
+    def connection_made(self, handler: Any, transport: asyncio.Transport) -> None:
+        """Count it in, or send it away."""
+        super().connection_made(handler, transport)
+        if len(self.connections) > CLIENTS:
+            self._full()
+            asyncio.get_running_loop().call_soon(transport.close)
 
 
 class HepWeb:
@@ -62,19 +69,13 @@ class HepWeb:
         if self._server is not None and wanted == self._as_started:
             return
         await self.stop()
-        factory = web.Server(self._handle, access_log=None)
-        self._server = await asyncio.get_running_loop().create_server(self._limited(factory), address, port, ssl=context)
+        factory = Limited(self._handle, self._too_many)
+        self._server = await asyncio.get_running_loop().create_server(factory, address, port, ssl=context)
         self._factory = factory
         self._as_started = wanted
 
-    def _limited(self, factory: web.Server) -> Callable[[], asyncio.BaseProtocol]:
-        def client() -> asyncio.BaseProtocol:
-            if len(factory.connections) >= CLIENTS:
-                self._meter.record("limit", service="https" if self._secure else "http")
-                return HangUp()
-            return factory()
-
-        return client
+    def _too_many(self) -> None:
+        self._meter.record("limit", service="https" if self._secure else "http")
 
     async def stop(self) -> None:
         """Close the port and cut every connection."""
