@@ -55,12 +55,12 @@ options:
 EXAMPLES = r"""
 - name: Make a new password for each account of this meter
   ansible.builtin.set_fact:
-    new_password: "{{ lookup('gridops.metering.meter_password', 'admin', model=meter.model, version=meter.firmware.version, mode='advanced') }}"
+    new_password: "{{ lookup('gridops.metering.meter_password', 'USER2', model=meter.model, version=meter.firmware.version, mode='advanced') }}"
   no_log: true
 
 - name: Write it into the vault as pending, before the meter gets it
   community.hashi_vault.vault_kv2_write:
-    path: "meters/{{ meter.serial }}/admin"
+    path: "meters/{{ meter.serial }}/USER2"
     data:
       current: "{{ present_password }}"
       pending: "{{ new_password }}"
