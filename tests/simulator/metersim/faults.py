@@ -35,6 +35,7 @@ CATALOGUE: dict[str, dict[str, tuple[Any, Any]]] = {
     "F-20": {"mode": (("connections", "writer"), "connections"), "times": (int, 1)},
     "F-21": {"mode": (("disabled", "space_full", "layout"), "disabled")},
     "F-25": {"offset": (int | float, 86400)},
+    "F-27": {"mode": (("lost_reply", "refused", "lost_request", "ignored"), "lost_reply"), "times": (int, 1)},
     "F-30": {"mode": (("web_master", "web_denied"), "web_master")},
     "F-31": {"mode": (("tls1.0", "tls1.1", "expired", "changed", "wrong_host", "changed_after_upgrade"), "expired")},
     "F-32": {"mode": (("redirect", "elsewhere", "port", "disabled"), "redirect"), "port": (int, 8081), "to": (str, "127.0.0.9")},

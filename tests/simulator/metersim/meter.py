@@ -93,6 +93,8 @@ class Meter(Device):
         self.sessions = Sessions(self)
         self.image_file: Image | None = None
         self.ticket: tuple[str, float] = ("", 0.0)
+        self.account_edits: dict[str, dict[str, dict[str, str] | None]] = {tables.LEGACY: {}, tables.NEW: {}}
+        self.password_fault = ""
         self.job = Job(message=self.surface.texts["none"])
         self.logins = {"ftp": {"ok": 0, "failed": 0}, "http": {"ok": 0, "failed": 0}}
         self.semaphore_until = -1.0
@@ -129,7 +131,9 @@ class Meter(Device):
     def old_accounts(self) -> dict[str, dict[str, str]]:
         """Accounts with old firmware."""
         given = self.spec.accounts
-        return {**DEFAULT_ACCOUNTS, **{role: given[role] for role in given if role not in ("administrator", "guest")}}
+        return self._edited(
+            tables.LEGACY, {**DEFAULT_ACCOUNTS, **{role: given[role] for role in given if role not in ("administrator", "guest")}}
+        )
 
     def new_accounts(self) -> dict[str, dict[str, str]]:
         """Accounts with new firmware; a meter that had old firmware may keep its logins."""
@@ -140,7 +144,12 @@ class Meter(Device):
         if self.spec.keep_accounts and tables.generation(self.model, self.spec.firmware) == tables.LEGACY:
             old = self.old_accounts()
             accounts = {"administrator": old["product_master"], "guest": old["web_master"]}
-        return {**accounts, **{role: self.spec.accounts[role] for role in self.spec.accounts if role in accounts}}
+        return self._edited(tables.NEW, {**accounts, **{role: self.spec.accounts[role] for role in self.spec.accounts if role in accounts}})
+
+    def _edited(self, generation: str, accounts: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        """What somebody has changed since (accounts.py)."""
+        edits = self.account_edits[generation]
+        return {role: account for role, account in {**accounts, **edits}.items() if account is not None}
 
     def role_of(self, user: str, password: str) -> str | None:
         """The role of a correct login, None for a wrong one."""
@@ -210,6 +219,7 @@ class Meter(Device):
             "ftp": self.ftp_enabled,
             "connections": self.connections,
             "logins": self.logins,
+            "accounts": {role: account["user"] for role, account in self.accounts().items()},
             "faults": self.faults,
             "upgrade": {"result": self.job.result, "message": self.job.message, "processes": [vars(step) for step in self.job.steps]},
         }

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, web
 
-from metersim import newweb
+from metersim import accounts, newweb
 from metersim.meter import Meter
 from metersim.newweb import RefusedError
 from metersim.oldweb import garbled
@@ -28,6 +28,14 @@ ERRORS = {
     "attempts": (200, "The number of upgrades of this device is used up."),
     "role": (403, "Your account may not do this."),
     "csrf": (403, "The page has expired. Open it again."),
+}
+ACCOUNT_ERRORS = {
+    "account": "There is no such account.",
+    "group": "This role is not possible.",
+    "at_least_one": "At least one Administrator is required.",
+    "name_taken": "The user name is already in use.",
+    "name_form": "The user name must have 1 to 15 characters.",
+    "password_form": "The password must have 8 to 16 characters with at least one digit, one capital letter and one special character.",
 }
 ON_OFF = {"on": "On", "off": "Off"}
 IP_MODES = {"dhcp": "DHCP", "bootp": "BOOTP", "stored": "Stored"}
@@ -85,7 +93,7 @@ class FormPages:
         pages = {
             "/home.html": (self._home, None),
             "/settings/ethernet.html": (self._ethernet, self._save),
-            "/settings/accounts.html": (self._accounts, None),
+            "/settings/accounts.html": (self._accounts, self._save_account),
             "/maintenance/firmware.html": (self._firmware, self._upload),
             "/maintenance/apply.html": (None, self._apply),
             "/maintenance/status.html": (self._status, None),
@@ -229,14 +237,48 @@ class FormPages:
             return self._ethernet(session, f'<p id="error">Not accepted: {name}.</p>')
         return garbled(self._meter, "settings") or self._ethernet(session, '<p id="notice">Settings saved.</p>')
 
-    def _accounts(self, session: Session) -> web.Response:
+    def _accounts(self, session: Session, note: str = "") -> web.Response:
         self._master(session)
         words = self._meter.surface.roles
         rows = "\n".join(
             f'<tr class="account"><td>{html.escape(account["user"])}</td><td>{words[role]}</td></tr>'
             for role, account in self._meter.accounts().items()
         )
-        return self._page("User Management", f'<table id="accounts">\n<tr><th>Name</th><th>Role</th></tr>\n{rows}\n</table>')
+        lines = [
+            note,
+            f'<table id="accounts">\n<tr><th>Name</th><th>Role</th></tr>\n{rows}\n</table>',
+            '<form id="account" method="post" action="/settings/accounts.html">',
+            self._token(session.csrf),
+            '<label>Account <input name="account"></label>',
+            '<label>Name <input name="name"></label>',
+            '<label>Password <input type="password" name="password" autocomplete="off"></label>',
+            f'<label>Role <select name="role"><option></option>{"".join(f"<option>{words[role]}</option>" for role in accounts.NEW_GROUPS)}</select></label>',
+            '<button name="action" value="save" id="save">Save</button> <button name="action" value="add">Add</button>',
+            '<button name="action" value="remove">Remove</button>',
+            "</form>",
+        ]
+        return self._page("User Management", "\n".join(filter(None, lines)))
+
+    async def _save_account(self, request: web.BaseRequest, session: Session) -> web.Response:
+        meter = self._meter
+        fields = await self._fields(request)
+        self._checked(session, fields)
+        groups = {word: role for role, word in meter.surface.roles.items()}
+        wanted = accounts.Wanted(fields.get("name") or None, fields.get("password") or None, groups.get(fields.get("role", "")))
+        try:
+            action, account = fields.get("action", "save"), fields.get("account", "")
+            if action == "add":
+                accounts.add(meter, wanted.group or "", wanted, session.user)
+            elif action == "remove":
+                accounts.remove(meter, accounts.group_of(meter, account), session.user)
+            else:
+                accounts.save(meter, accounts.group_of(meter, account), wanted, session.user, session.token)
+        except RefusedError as exc:
+            if exc.code not in ACCOUNT_ERRORS:
+                raise
+            meter.record("web_refused", user=session.user, why=exc.code)
+            return self._accounts(session, f'<p id="error">{ACCOUNT_ERRORS[exc.code]}</p>')
+        return garbled(meter, "settings") or self._accounts(session, '<p id="notice">Account saved.</p>')
 
     # -- upgrade -----------------------------------------------------------------
 

@@ -11,13 +11,14 @@ from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, web
 
-from metersim import newweb, packages, upgrade
+from metersim import accounts, newweb, packages, upgrade
 from metersim.meter import Meter
 from metersim.newweb import RefusedError
 from metersim.oldweb import garbled
 from metersim.sessions import Refused, Session
 
 COOKIE = "XSRF"
+ACCOUNTS = "/api/v1/settings/accounts"
 HEADER = "X-XSRF-Token"
 KIND = "device-software"
 QUESTION = "apply now? the unit restarts and logs everybody off"
@@ -40,6 +41,12 @@ ERRORS = {
     "files": (409, "nothing", "no package uploaded"),
     "attempts": (409, "budget", "update budget exhausted"),
     "page": (404, "no_such_page", "no such page"),
+    "account": (404, "no_such_account", "no such account"),
+    "group": (422, "group", "group not possible"),
+    "at_least_one": (409, "last_administrator", "one administrator must remain"),
+    "name_taken": (409, "name_taken", "account name in use"),
+    "name_form": (422, "name", "account name not valid"),
+    "password_form": (422, "secret", "secret not valid"),
     "method": (405, "method", "method not allowed"),
 }
 IP_WORDS = {"dhcp": "dhcp", "bootp": "bootp", "fixed": "stored"}
@@ -100,14 +107,17 @@ class JsonPages:
         pages = {
             "/api/v1/session": {"GET": self._session, "DELETE": self._leave},
             "/api/v1/settings/network": {"GET": self._network, "PUT": self._save},
-            "/api/v1/settings/accounts": {"GET": self._accounts},
+            ACCOUNTS: {"GET": self._accounts, "POST": self._add_account},
             "/api/v1/update/package": {"POST": self._package, "DELETE": self._discard},
             "/api/v1/update/start": {"POST": self._start},
             "/api/v1/update": {"GET": self._update},
         }
-        if request.path not in pages:
+        path = request.path
+        if path.startswith(ACCOUNTS + "/"):
+            pages[path] = {"PATCH": self._save_account, "DELETE": self._remove_account}
+        if path not in pages:
             raise RefusedError("page")
-        act = pages[request.path].get(request.method)
+        act = pages[path].get(request.method)
         if act is None:
             raise RefusedError("method")
         if request.method == "GET":
@@ -196,8 +206,34 @@ class JsonPages:
     async def _accounts(self, request: web.BaseRequest, session: Session) -> web.Response:
         self._master(session)
         words = self._meter.surface.roles
-        accounts = [{"name": account["user"], "group": words[role]} for role, account in self._meter.accounts().items()]
-        return web.json_response({"accounts": accounts})
+        shown = [{"name": account["user"], "group": words[role]} for role, account in self._meter.accounts().items()]
+        return web.json_response({"accounts": shown})
+
+    async def _wanted(self, request: web.BaseRequest) -> accounts.Wanted:
+        body = await self._body(request)
+        if set(body) - {"name", "secret", "group"} or not all(isinstance(value, str) for value in body.values()):
+            raise RefusedError("request")
+        groups = {word: role for role, word in self._meter.surface.roles.items()}
+        group = groups.get(body["group"], body["group"]) if "group" in body else None
+        return accounts.Wanted(body.get("name"), body.get("secret"), group)
+
+    async def _add_account(self, request: web.BaseRequest, session: Session) -> web.Response:
+        self._master(session)
+        wanted = await self._wanted(request)
+        accounts.add(self._meter, wanted.group or "", wanted, session.user)
+        return web.json_response({"saved": wanted.name}, status=201)
+
+    async def _save_account(self, request: web.BaseRequest, session: Session) -> web.Response:
+        self._master(session)
+        name = request.path.removeprefix(ACCOUNTS + "/")
+        accounts.save(self._meter, accounts.group_of(self._meter, name), await self._wanted(request), session.user, session.token)
+        return web.json_response({"saved": name})
+
+    async def _remove_account(self, request: web.BaseRequest, session: Session) -> web.Response:
+        self._master(session)
+        group = accounts.group_of(self._meter, request.path.removeprefix(ACCOUNTS + "/"))
+        accounts.remove(self._meter, group, session.user)
+        return web.Response(status=204)
 
     # -- update --------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from metersim import packages, upgrade
 from metersim.meter import Meter
+from metersim.oldweb_accounts import AccountsPage
 
 TRIGGER = "/" + packages.TRIGGER_PAGE
 HUGE = 20 * 1024 * 1024
@@ -24,10 +25,13 @@ class OldPages:
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
         self._secret = secrets.token_hex(8)
+        self._accounts = AccountsPage(meter)
 
     async def answer(self, request: web.BaseRequest, secure: bool) -> tuple[web.StreamResponse, str]:
         """Answer and user."""
         user, role = self._login(request)
+        if role is not None and request.path == self._meter.surface.accounts_path and request.path not in self._meter.spec.missing_pages:
+            return await self._accounts.answer(request, user, role), user
         answer = self._answer(request, user, role)
         if request.path == TRIGGER:
             self._meter.record("trigger_request", method=request.method, authenticated=role is not None, status=answer.status)

@@ -167,6 +167,17 @@ class Sessions:
         session.csrf = secrets.token_hex(16)
         return session.csrf
 
+    def account_changed(self, old: str, new: str, keep: str) -> None:
+        """Sessions of a changed account end; the one that changed itself goes on under the new name."""
+        for token, session in list(self._open.items()):
+            if session.user != old:
+                continue
+            if token == keep:
+                session.user = new
+            else:
+                del self._open[token]
+                self._meter.record("session_dropped", user=old, why="account")
+
     def end(self, token: str) -> None:
         """Sign out."""
         session = self._open.pop(token, None)

@@ -40,6 +40,7 @@ class Surface:
     roles: dict[str, str]
     texts: dict[str, str] = field(default_factory=dict)
     profile: str = ""
+    accounts_path: str = ""
 
     def status_page(self, meter: Meter) -> tuple[str, str]:
         """Content type and body of the status page."""
@@ -116,6 +117,7 @@ SURFACES = {
         status_path="/FirmwareUpgradeStatus.shtml",
         role_path="/Session.shtml",
         ethernet_path="/AdvancedEthernetSettings.shtml",
+        accounts_path="/UserAccounts.shtml",
         lock_open=(0, 2),
         lock_closed=(1, 5),
         order=(CARD, SYSTEM, LANGUAGE, PAGES),
@@ -167,6 +169,7 @@ SURFACES = {
         status_path="/maint/update.cgi",
         role_path="/maint/whoami.cgi",
         ethernet_path="/maint/network.cgi",
+        accounts_path="/maint/accounts.cgi",
         lock_open=(0x0100, 0x00A0),
         lock_closed=(0x0101, 0x0050),
         order=(SYSTEM, PAGES, LANGUAGE, CARD),

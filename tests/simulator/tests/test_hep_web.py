@@ -43,6 +43,7 @@ FLEET = {
             "surface": "hep-b",
             "hep": {"settings": LOCKING},
         },
+        {"name": "many", "model": "PM8000", "firmware": "4.0.0", "surface": "hep-b"},
         {"name": "first", "model": "PM8000", "firmware": "4.0.0", "hep": {"mode": "advanced"}},
     ],
 }
@@ -197,6 +198,25 @@ def test_json_without_security(hep: HepBench) -> None:
     assert hep.web("none", "/api/mode", "PUT", json={"mode": "standard"}).json() == {"mode": "standard"}
     assert hep.web("none", "/api/mode", "PUT", json={"mode": "none"}).json() == {"error": "session"}
     assert JsonClient(hep, "none", "8000", "0").call("PUT", "/api/mode", {"mode": "none"}) == (200, {"mode": "none"})
+
+
+@pytest.mark.simulates("R-322")
+def test_limits_and_restart(hep: HepBench) -> None:
+    """Ten sessions, fifty users; counts outlive a restart, sessions do not."""
+    meter = hep.meter("many")
+    clients = [JsonClient(hep, "many") for dummy in range(10)]
+    assert JsonClient(hep, "many").opened.status_code == 429
+    for number in range(2, 51):
+        meter.action("set_user", name=f"USER{number}", permissions=["read"])
+    new = {"name": "USER50", "password": "1", "permissions": ["read"]}
+    assert clients[0].call("POST", "/api/users", new) == (422, {"error": "too_many_users"})
+    assert clients[0].call("DELETE", "/api/users/USER50")[0] == 204
+    assert clients[0].call("DELETE", "/api/session")[0] == 204
+    assert JsonClient(hep, "many", "USER2", "wrong").opened.status_code == 401
+    meter.action("power_cycle", silence=2)
+    meter.wait("restart")
+    assert meter.lockouts()["USER2", "web"]["failed"] == 1
+    assert meter.state()["sessions"] == 0
 
 
 def test_faults(hep: HepBench) -> None:
