@@ -72,6 +72,7 @@ class HepBench:
             pem = self.folder / f"{name}.pem"
             pem.write_text(self.meter(name).certificate()["pem"])
             options.setdefault("verify", str(pem))
+        options["headers"] = {"Connection": "close", **options.get("headers", {})}  # the places are few
         return requests.request(method, self.url(name, path), timeout=10, allow_redirects=False, **options)
 
     def form(self, name: str, page: str, auth: tuple[str, str] | None = ADMIN, **fields: str) -> str:
