@@ -47,6 +47,7 @@ class IonPort:
         self.state, self.percent, self.status = "idle", 0, ""
         self.firmware: package.Firmware | None = None
         self.transfers = 0
+        self._lost: set[str] = set()
 
     @property
     def gateway(self) -> str:
@@ -139,12 +140,12 @@ class IonPort:
         meter = self.meter
         await meter.clock.sleep(self._rest() * PROGRAM)
         fault = meter.take("F-17")
-        self._energies_lost = bool(fault) and fault["what"] in ("energies", "both") if fault else False
+        what = str(fault["what"]) if fault else ""
         old = self.firmware is not None and self.setup < self.firmware.min_ion_setup
-        if old or (fault and fault["what"] in ("template", "both")):
+        self._lost = {"template", "energies"} if old or what == "both" else {what} if what else set()
+        if "template" in self._lost:
             meter.factory_settings()
             meter.record("template_failed", setup_too_old=old)
-            self._registers_lost()
             await meter.refresh()
             raise NoError(409, "not_written", NOT_WRITTEN)
         meter.template = str(body.get("template", ""))
@@ -157,12 +158,13 @@ class IonPort:
         meter = self.meter
         await meter.clock.sleep(self._rest() * PROGRAM)
         values = body.get("energies")
-        if self._energies_lost or not isinstance(values, list) or len(values) != len(meter.energies):
-            self._registers_lost()
+        if "energies" in self._lost or not isinstance(values, list) or len(values) != len(meter.energies):
+            meter.record("registers_lost")
+            self._done(configured=False)
             raise NoError(409, "not_written", NOT_WRITTEN)
         meter.energies = [int(value) for value in values]
         meter.record("registers_restored")
-        self._done(configured=True)
+        self._done(configured=not self._lost)
         return {"status": "Registers restored"}
 
     async def close(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -172,8 +174,6 @@ class IonPort:
         return {}
 
     # -- inside ------------------------------------------------------------------
-
-    _energies_lost = False
 
     def _rest(self) -> float:
         """Meter seconds of an upgrade without its silence."""
@@ -236,10 +236,6 @@ class IonPort:
         self.state, self.status = "failed", text
         meter.record("image_broken", why=why, bytes=count)
         meter.record("upgrade_done", ok=False, version=tables.version_text(meter.firmware), configured=bool(meter.template))
-
-    def _registers_lost(self) -> None:
-        self.meter.record("registers_lost")
-        self._done(configured=False)
 
     def _done(self, configured: bool) -> None:
         meter = self.meter

@@ -285,7 +285,7 @@ class Program:
                 if percent // 20 != shown // 20:
                     self.say(f"Upgrading {percent} %")
                 shown = percent
-            if time.monotonic() - moved > max(3.0, self._patience() / self.factor):
+            if time.monotonic() - moved > max(2.0, self._patience() / self.factor):
                 raise Stop(LOST, "The device did not come back. Do not switch it off.")
             time.sleep(max(0.05, POLL / self.factor))
 
@@ -295,15 +295,20 @@ class Program:
 
     def _program(self, saved: dict[str, Any]) -> None:
         """Template and registers (R-168). What cannot be written now is lost (R-169, R-170)."""
-        for call, text in (("program", "Template loaded"), ("restore", COMPLETED)):
+        lost = False
+        for call, text in (("program", "Template loaded"), ("restore", "Registers written")):
             code, answer = self.link.call(call, saved)
             if code != 200:
                 self.say(str(answer.get("status") or "No connection to the device"))
-                if answer.get("error") == "not_written":
-                    self._store().unlink(missing_ok=True)
-                raise Stop(NOT_PROGRAMMED, "The firmware was upgraded, but the device is not configured")
-            self.say(text)
+                if answer.get("error") != "not_written":
+                    raise Stop(NOT_PROGRAMMED, "The firmware was upgraded, but the device is not configured")
+                lost = True
+            else:
+                self.say(text)
         self._store().unlink(missing_ok=True)
+        if lost:
+            raise Stop(NOT_PROGRAMMED, "The firmware was upgraded, but the device is not configured")
+        self.say(COMPLETED)
 
     # -- what a program should not do ---------------------------------------------------
 
