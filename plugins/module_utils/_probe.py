@@ -11,7 +11,8 @@ from typing import Any
 
 from ._argspec import CONNECTION_SPEC, merge_specs, target_from
 from ._engine.base.errors import InputError
-from ._engine.meters import pm5000, pm5000_probe
+from ._engine.base.target import Target
+from ._engine.meters import hep, hep_findings, pm5000, pm5000_probe
 from ._engine.meters.pm5000_assumptions import NO, UNKNOWN, YES, Finding
 from ._facts import profile_value
 
@@ -34,9 +35,7 @@ def run_probe(params: Mapping[str, Any], name: str) -> dict[str, Any]:
     profile = profile_value(params.get("profile"))
     pm5000_probe.check_profile(profile)
     target = target_from(params, name)
-    if target.family != pm5000.FAMILY:
-        raise InputError("family", target.family, f"{pm5000.FAMILY}: the assumptions that are looked at are about that family", "design 2")
-    found = pm5000_probe.probe(target, profile, bool(params.get("check_login")))
+    found = _probed(target, profile, bool(params.get("check_login")))
     shown = pm5000_probe.masked(found, target.host) if params.get("mask", True) else found.findings
     return {
         "changed": False,
@@ -46,7 +45,7 @@ def run_probe(params: Mapping[str, Any], name: str) -> dict[str, Any]:
             "format": 1,
             "model": found.values.get("model"),
             "firmware": found.values.get("firmware"),
-            "generation": {True: "old", False: "new", None: UNKNOWN}[found.old],
+            "generation": found.values.get("generation") or {True: "old", False: "new", None: UNKNOWN}[found.old],
             "profile": (profile or {}).get("name"),
             "masked": bool(params.get("mask", True)),
             "signed_in": bool(params.get("check_login")),
@@ -55,6 +54,17 @@ def run_probe(params: Mapping[str, Any], name: str) -> dict[str, Any]:
             "assumptions": [item.as_dict() for item in shown],
         },
     }
+
+
+def _probed(target: Target, profile: Mapping[str, Any] | None, check_login: bool) -> pm5000_probe.Probe:
+    if target.family == pm5000.FAMILY:
+        return pm5000_probe.probe(target, profile, check_login)
+    if target.family != hep.FAMILY:
+        families = f"{pm5000.FAMILY} or {hep.FAMILY}: the assumptions that are looked at are about these families"
+        raise InputError("family", target.family, families, "design 2")
+    if check_login:
+        raise InputError("check_login", True, f"false for family {hep.FAMILY}; meter_security_info signs in there", "R-344")
+    return hep_findings.probe(target, profile)
 
 
 def _summary(findings: Sequence[Finding]) -> dict[str, int]:

@@ -10,14 +10,17 @@ version_added: 0.2.0
 author:
   - The gridops.metering authors (@gridops)
 description:
-  - Much of what is known about PM5000 meters comes from related products or from a profile. This module looks at a real meter and tells
-    for each such assumption whether it holds, and what was seen. Nothing is written to the meter.
+  - Much of what is known about PM5000 and HEP meters comes from related products or from a profile. This module looks at a real meter and
+    tells for each such assumption whether it holds, and what was seen. Nothing is written to the meter.
   - It reads registers and the Modbus device identification, connects to the ports, asks the web server for C(/) and for the pages that the
     profile names without signing in, reads the greeting of the FTP server, and looks at the certificate.
   - The page that starts an upgrade is never asked for, nor the register that hands out the command semaphore, nor registers that may hold
     pass codes. A profile that names the starting page as one to be read is refused before any contact.
   - Of an upload or confirmation in the profile nothing is requested.
-  - Only for family V(pm5000); others are refused before any contact. What a DLMS meter shows is read by M(gridops.metering.meter_facts).
+  - For family V(hep) (since 0.4.0) it reads the public registers and those that the profile names, the device identification, ports,
+    certificate and the redirect to HTTPS. It never signs in there, and no byte reaches an ION port.
+  - Only for families V(pm5000) and V(hep); others are refused before any contact. What a DLMS meter shows is read by
+    M(gridops.metering.meter_facts).
 requirements:
   - pymodbus >= 3.8, where it runs
 options:
@@ -28,7 +31,7 @@ options:
   check_login:
     description:
       - Whether to sign in once by the profile, with O(credentials), and to read the role, the status page and the settings. A wrong password
-        then counts on the meter.
+        then counts on the meter. Only for family V(pm5000).
     type: bool
     default: false
   mask:

@@ -16,9 +16,10 @@ import yaml
 from firmwarekit import BIN, ENVIRONMENT, Played, play
 
 from ansible_collections.gridops.metering.plugins.module_utils._argspec import target_from
-from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, InputError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters import hep
 from ansible_collections.gridops.metering.plugins.module_utils._engine.profiles.loader import load_profile
+from ansible_collections.gridops.metering.plugins.module_utils._probe import report_lines, run_probe
 from metersim.testing import Fleet, address_block
 
 PASSWORD = "Canary-hep-9a41"
@@ -175,6 +176,33 @@ def test_a_snapshot_is_what_the_meter_has_and_shows_what_it_lost(fleet: Fleet) -
     with pytest.raises(DeviceError) as caught:
         hep.snapshot_sync(closed, profile)
     assert caught.value.reason == "modbus_map_closed"
+    untouched(fleet)
+
+
+@pytest.mark.requirement("R-236", "R-394")
+def test_the_probe_tells_which_assumptions_hold(fleet: Fleet) -> None:
+    found: dict[str, dict[str, tuple[str, str]]] = {}
+    reports: dict[str, Any] = {}
+    for name in ("old", "three", "four", "strict", "shut", "stranger"):
+        options = {**options_of(fleet, name), "profile": load_profile("hep-registers") if name == "four" else None}
+        result = run_probe(options, name)
+        found[name] = {item["id"]: (item["holds"], item["seen"]) for item in result["assumptions"]}
+        reports[name] = result["report"]
+    refuted = {name: sorted(key for key, (holds, dummy) in seen.items() if holds == "no") for name, seen in found.items()}
+    assert refuted["old"] == refuted["three"] == refuted["strict"] == []
+    assert refuted["stranger"] == ["fc43.answers", "model.known"]
+    assert {"modbus.block", "register.model", "register.serial", "fc43.answers"} <= set(refuted["shut"])
+    assert refuted["four"] == [] and found["four"]["profile.settings.mode"] == ("yes", "advanced")
+    assert found["four"]["profile.settings.telnet"][0] == "unknown"
+    assert {name: reports[name]["generation"] for name in ("old", "three", "four", "shut")} == {
+        "old": "below 3", "three": "3", "four": "4", "shut": "unknown"
+    }  # fmt: skip
+    assert found["four"]["port.ion_tls"][0] == found["old"]["port.old"][0] == found["three"]["http.redirect"][0] == "yes"
+    account, text = fleet.meter("four").state(), "\n".join(report_lines(reports["four"]))
+    assert not any(secret in text for secret in (account["serial"], account["address"], fleet.meter("four").certificate()["fingerprint"]))
+    assert "firmware 4.0.0" in text
+    with pytest.raises(InputError, match="check_login"):
+        run_probe({**options_of(fleet, "four"), "check_login": True, "profile": None}, "four")
     untouched(fleet)
 
 

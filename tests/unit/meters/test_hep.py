@@ -250,7 +250,7 @@ def test_registers_that_the_meter_protects_are_unread_and_the_rest_is_not(read: 
     assert facts["security"]["anonymous_read"] is False
 
 
-@pytest.mark.requirement("R-182", "R-184", "R-196", "R-231", "R-237", "R-238")
+@pytest.mark.requirement("R-182", "R-184", "R-185", "R-196", "R-231", "R-237", "R-238")
 def test_what_follows_from_version_and_mode_is_told_as_such(read: Any) -> None:
     old = read(Numbers(meter(firmware=b"2.4.1")), "security", attest={"security_mode": "standard"})["security"]
     assert (old["anonymous_read"], old["front_panel_password_change"], old["password_storage"]) == (True, True, "unknown")
