@@ -48,7 +48,7 @@ def test_identification(hep: HepBench) -> None:
     assert hep.text("three", 57060, 10) == "PM8000_V1.4.0.1"
 
 
-@pytest.mark.simulates("X-12")
+@pytest.mark.simulates("R-235", "R-282", "R-283", "R-284")
 def test_errors(hep: HepBench) -> None:
     """The documented answers, and the documented silence."""
     assert hep.read("three", 60000, 2) == [0x8000, 0x8000]
