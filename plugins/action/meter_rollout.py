@@ -198,6 +198,7 @@ class _Meters:
         version = _known((facts.get("firmware") or {}).get("version"))
         error = entry.get("error") or {}
         reserve = said.get("attempts_reserve")
+        more: dict[str, Any] = {**self._ion(said, facts), **({} if reserve is None else {"attempts_reserve": int(reserve)})}
         firmware = facts.get("firmware") or {}
         transfer = firmware.get("transfer")
         block_size = transfer.get("block_size") if isinstance(transfer, Mapping) else None
@@ -222,11 +223,10 @@ class _Meters:
             open_target=opened.target if opened is not None else "",
             hardware=_known(facts.get("hardware_revision")),
             done=host in self._done,
-            **self._ion(said, facts),
             parts=parts.parts_of(firmware),
             component=parts.check_component("metering_component", said.get("component")),
             block_size=block_size if isinstance(block_size, int) else None,
-            **({} if reserve is None else {"attempts_reserve": int(reserve)}),
+            **more,
         )
 
     def _left_open(self, host: str, serial: str) -> Attempt | None:

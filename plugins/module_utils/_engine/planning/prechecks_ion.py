@@ -58,6 +58,7 @@ def predict_mode(model: Model, version: Version, mode: str, target: Version) -> 
         return Prediction(mode, mode, False, (), (), ("R-185",))
     user, number = str(constants.LSS_DEFAULT_USER.value), _number_of(model)
     panel = "passwords can no longer be changed at the display: have a second administrator before (R-196, R-234)"
+    notes: tuple[str, ...]
     if mode == "standard":
         notes = (
             f"all users are deleted and {user} is made, with the password of before (R-189, R-256)",
