@@ -200,7 +200,7 @@ def test_the_probe_tells_which_assumptions_hold(fleet: Fleet) -> None:
     assert found["four"]["port.ion_tls"][0] == found["old"]["port.old"][0] == found["three"]["http.redirect"][0] == "yes"
     account, text = fleet.meter("four").state(), "\n".join(report_lines(reports["four"]))
     assert not any(secret in text for secret in (account["serial"], account["address"], fleet.meter("four").certificate()["fingerprint"]))
-    assert "firmware 4.0.0" in text
+    assert "firmware 4.0.0" in text and account["template"] not in text and "advanced" not in text
     with pytest.raises(InputError, match="check_login"):
         run_probe({**options_of(fleet, "four"), "check_login": True, "profile": None}, "four")
     untouched(fleet)

@@ -61,5 +61,5 @@ def judge_register(item: Expected, holds: str, seen: object) -> Finding:
 
 def judge_profiled(field: Field, holds: str, seen: object) -> Finding:
     """A finding about a register that a profile names."""
-    text = f"register {field.first} holds {field.name.partition('.')[2] or field.name}"
+    text = f"register {field.first} answers with a value for {field.name.partition('.')[2] or field.name}"
     return Finding(f"profile.{field.name}", text, "profile", "profile", holds, shown(seen))

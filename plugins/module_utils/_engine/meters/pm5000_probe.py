@@ -333,10 +333,12 @@ def masked(found: Probe, host: str) -> list[Finding]:
     """The findings without serial number, name, addresses and MAC of this meter."""
     own = [str(found.values[key]) for key in ("serial", "name", "unit_prefix") if found.values.get(key) not in (None, "")]
     own = sorted({host, *own, *(value for value in (found.values.get("fingerprint"),) if value)}, key=len, reverse=True)
-    hidden = {"register.name", "register.serial", "register.unit_prefix"}
+    hidden = {"register.name", "register.serial", "register.unit_prefix", "profile.template"}
+    settings = ("profile.settings.", "profile.energies.")  # how a HEP meter is secured is nobody else's business
 
     def seen(item: Finding) -> str:
-        return _form(item.seen) if item.id in hidden and item.holds == YES else _mask(item.seen, own)
+        private = item.id in hidden or item.id.startswith(settings)
+        return _form(item.seen) if private and item.holds == YES else _mask(item.seen, own)
 
     return [replace(item, seen=seen(item)) for item in found.findings]
 
