@@ -164,7 +164,7 @@ class IonPort:
             raise NoError(409, "not_written", NOT_WRITTEN)
         meter.energies = [int(value) for value in values]
         meter.record("registers_restored")
-        self._done(configured=not self._lost)
+        self._done(configured=bool(meter.template))
         return {"status": "Registers restored"}
 
     async def close(self, body: dict[str, Any]) -> dict[str, Any]:
