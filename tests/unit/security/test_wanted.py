@@ -124,6 +124,8 @@ REFUSED = [
     _case("web programming without a server", "web.programming", {"web": {"server": False, "programming": True}}, "R-280"),
     _case("web programming without a protocol", "web.programming", {"web": {"protocol": "disabled", "programming": True}}, "R-280"),
     _case("server on and protocol disabled", "web.protocol", {"web": {"server": True, "protocol": "disabled"}}, "R-396"),
+    _case("server off twice", "web.protocol", {"web": {"server": False, "protocol": "disabled"}}, "R-399"),
+    _case("port of no server", "web.ports.https", {"web": {"server": False, "ports": {"https": 8443}}}, "R-404"),
     _case("HTTP port beside HTTPS only", "web.ports.http", {"web": {"protocol": "https", "ports": {"http": 8080}}}, "R-398"),
     _case("web port 0", "web.ports.https", {"web": {"ports": {"https": 0}}}, "R-404"),
     _case("web port of Modbus", "web.ports.http", {"web": {"ports": {"http": 502}}}, "R-404"),

@@ -33,7 +33,7 @@ class User:
 
 @dataclass
 class State:
-    """What was seen of one meter. ``users`` is None where the channel does not show them."""
+    """What was seen of one meter. ``users`` is None where the channel does not show them; ``client`` is our address as the meter sees it."""
 
     family: str
     model: str
@@ -47,9 +47,12 @@ class State:
     login: str | None = None
     unread: dict[str, str] = field(default_factory=dict)
     ports: dict[str, str] = field(default_factory=dict)
+    client: str | None = None
 
     def user(self, name: str) -> User | None:
-        """The user of this name, letter by letter."""
+        """The user of this name; case does not matter on a HEP meter (R-255)."""
+        if self.family == "hep":
+            return next((user for user in self.users or () if user.name.casefold() == name.casefold()), None)
         return next((user for user in self.users or () if user.name == name), None)
 
     def why(self, name: str) -> str:
@@ -61,8 +64,9 @@ class State:
 class Change:
     """One write. ``control`` is the id of the control it makes true; ``want`` is never a secret.
 
-    ``setting``: ``control`` is also the setting's name and ``want`` its value. ``user_add``, ``user_change``: ``want`` is the sorted
-    list of permissions. ``user_remove``, ``password``: ``want`` is None; the secret goes beside the change.
+    ``setting``: ``control`` is also the setting's name and ``want`` its value. ``mode``: ``subject`` is the user to sign in as
+    afterwards, None where the present one stays. ``user_add``, ``user_change``: ``want`` is the list of permissions, on a PM5000
+    the new user name of the group. ``user_remove``, ``password``: ``want`` is None; the secret goes beside the change.
     """
 
     control: str

@@ -69,6 +69,13 @@ def _web(given: Any, family: str) -> dict[str, Any]:
         raise InputError("web.programming", True, "false where the web server is off: it needs an active web server", "R-279, R-280")
     if found["web_server"] and found["web_protocol"] == "disabled":
         raise InputError("web.protocol", "disabled", "https or https_redirect beside web.server: true", "R-396, R-267")
+    if found["web_server"] is False and found["web_protocol"] == "disabled":
+        raise InputError(
+            "web.protocol", "disabled", "one of the two beside web.server: false, since either closes the way to the other", "R-399"
+        )
+    for name in ("http", "https") if off else ():
+        if found[f"web_port_{name}"] is not None:
+            raise InputError(f"web.ports.{name}", found[f"web_port_{name}"], "no port where the web server is off", "R-404")
     if found["web_protocol"] == "https" and found.get("web_port_http") is not None:
         raise InputError("web.ports.http", found["web_port_http"], "no port where web.protocol is https: HTTP is closed then", "R-398")
     return found
