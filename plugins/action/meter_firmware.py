@@ -16,6 +16,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.records.s
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.steps import SendFile
 from ansible_collections.gridops.metering.plugins.module_utils._errors import describe_error
 from ansible_collections.gridops.metering.plugins.module_utils._firmware import FIRMWARE_SPEC
+from ansible_collections.gridops.metering.plugins.module_utils._sealed import SEALED_OPTIONS
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction, OptionError
 from ansible_collections.gridops.metering.plugins.plugin_utils._firmware import GOOD, RESTING, FirmwareTask
 from ansible_collections.gridops.metering.plugins.plugin_utils._firmware_hooks import TaskHooks
@@ -32,6 +33,7 @@ class ActionModule(MeterAction):
     """Upgrades one meter by at most one hop."""
 
     ARGUMENT_SPEC: ClassVar[dict[str, Any]] = FIRMWARE_SPEC
+    SECRET_OPTIONS: ClassVar[tuple[str, ...]] = (*SEALED_OPTIONS, "marks_key")
 
     def execute(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         return self._upgrade(params, task_vars, remote=False)

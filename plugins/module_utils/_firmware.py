@@ -101,6 +101,7 @@ FIRMWARE_SPEC: dict[str, Any] = merge_specs(
             },
         },
         "check_login": {"type": "bool", "default": False},
+        "marks_key": {"type": "str", "no_log": True},
         "on_failure": {"type": "str", "choices": ["fail", "record"], "default": "fail"},
         "silent": {"type": "str", "choices": ["fail", "park"], "default": "fail"},
         "retry": {"type": "bool", "default": False},

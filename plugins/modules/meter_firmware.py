@@ -317,6 +317,13 @@ options:
         know that they have worked with this meter.
     type: bool
     default: false
+  marks_key:
+    description:
+      - A key from your vault, 16 characters or more. With it the records keep a mark (HMAC) of the password that was sent, by which a later run
+        knows one that the meter refused, and does not send it again, over FTP or the webpages, until a day has passed or another one is given.
+      - Check mode then also tries a password that has worked before with this meter.
+    type: str
+    version_added: 0.4.0
   on_failure:
     description:
       - V(fail) fails the task when the outcome is not good. V(record) never fails it, and writes the outcome into the campaign's records.

@@ -25,6 +25,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.
 from ansible_collections.gridops.metering.plugins.module_utils._engine.profiles.loader import load_profile
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.types import Attempt
+from ansible_collections.gridops.metering.plugins.module_utils._engine.security.desired import marks_key
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.flow import Flow, HopResult, Job
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.steps import MeterSteps, Reading, SendFile
 from ansible_collections.gridops.metering.plugins.module_utils._firmware import Rules, check_rules
@@ -121,6 +122,7 @@ class FirmwareTask:
 
     def _check_input(self) -> None:
         self.rules = check_rules(self.params, str(self.params["host"]))
+        marks_key(self.params)  # bad input, before any contact
         clock = clock_for(str(self.params["host"]), self.rules.clock_factor)
         self.target = target_from(self.params, self.host, clock)
         self.manifest = artifacts.load(Path(self.params["artifacts"]))

@@ -20,6 +20,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.
     blocking,
 )
 
+from ._firmware_login import login
 from ._method import Method
 
 if TYPE_CHECKING:
@@ -32,13 +33,13 @@ def judge(task: FirmwareTask, method: Method) -> list[Precheck]:
     try:
         services, lock, extra = steps.services(), _lock(task, steps), method.gather(steps)
 
-        def situation(login: Login) -> Situation:
-            return _situation(task, method, services, lock, holder, login, extra)
+        def situation(went: Login) -> Situation:
+            return _situation(task, method, services, lock, holder, went, extra)
 
         checks = method.judge(situation(Login(text="not tried, because something cheaper failed already")))
         if blocking(checks):
             return checks
-        return method.judge(situation(_login(task, method, steps)))
+        return method.judge(situation(login(task, method, steps)))
     finally:
         steps.close()
 
@@ -138,13 +139,3 @@ def _holder(task: FirmwareTask) -> str | None:
     serial = task.reading.serial if task.reading else None
     holder = task.records.holder(f"meter:{serial}") if serial else None
     return holder.text if holder is not None and holder.alive and task.rules.lease_wait == 0 else None
-
-
-def _login(task: FirmwareTask, method: Method, steps: Any) -> Login:
-    if task.check_mode and not task.params["check_login"]:
-        return Login(text="not tried in check mode")
-    if method.roles and method.role() is None:
-        return Login(text="not tried: no credential is given")
-    found = dict(steps.login())
-    task.findings += found.pop("findings", [])
-    return Login(**found)

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
+from firmwarekit import PASSWORD as PLANTED
+from firmwarekit import firmware, play
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target, Timeouts, Tls
@@ -20,6 +22,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.security.
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.marks import user_account
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.password_rotation import Rotor, Verdict
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.state import PASSWORD, Change
+from metersim import packages
 from metersim.testing import Fleet, MeterHandle
 
 KEY = b"Canary-key-of-the-vault"
@@ -143,3 +146,41 @@ def test_nothing_that_works_is_said_and_no_account_is_locked(fleet: Fleet, surfa
     assert bench.spent() == 1 and not bench.locked()
     assert bench.run("Canary-else-11bb", NEW, READER).which == "current", "the vault has the right one: tried at once"
     assert bench.spent() == 1
+
+
+# -- meters of the family pm5000: the login of an upgrade -------------------------------------------------------------
+
+
+def upgrade(artifacts: Path, records: Path, password: str, **more: Any) -> dict[str, Any]:
+    accounts = {"product_master": {"user": "user2", "password": password}, "administrator": {"user": "Administrator", "password": password}}
+    options = {"accept": ["loses_dlf3000", "unverified_profile"], "marks_key": KEY.decode(), "credentials": accounts, **more}
+    return firmware("{{ wanted }}", artifacts, records, **options)
+
+
+@pytest.mark.requirement("F-26", "R-034", "R-344")
+def test_a_wrong_password_costs_an_upgrade_one_login_over_all_runs(tmp_path: Path, artifacts: Path) -> None:
+    right, wrong = f"{PLANTED}-a", f"{PLANTED}-wrong"
+    accounts = {
+        "old": {"product_master": {"user": "user2", "password": right}},
+        "new": {"administrator": {"user": "Administrator", "password": right}},
+    }
+    kinds = [("old", "2.7.8", "2.8.3"), ("new", "4.3.5", "4.4.0")]
+    listed = [
+        {"name": name, "model": "PM5560", "firmware": source, "accounts": accounts[name], "vars": {"wanted": target}}
+        for name, source, target in kinds
+    ]
+    folder, records = tmp_path / "firmware", artifacts / "records.sqlite3"
+    packages.write(folder, [("PM5560", "2.8.3")], 20_000, methods=("ftp",))
+    packages.write(folder, [("PM5560", "4.4.0")], 20_000, methods=("web",))
+    with Fleet({"name": "onelogin", "clock_factor": 100, "meters": listed}, tmp_path) as fleet:
+        tasks = [
+            upgrade(folder, records, wrong),
+            upgrade(folder, records, wrong),
+            {**upgrade(folder, records, right, check_login=True), "check_mode": True},
+        ]
+        played = play(artifacts, fleet.inventory, tasks)
+        failed = [event["kind"] for event in fleet.events() if event["kind"].endswith("login_failed")]
+    reasons = [[played.result(name, number)["reason"] for name in ("old", "new")] for number in range(3)]
+    assert reasons == [["ftp_auth_failed", "web_auth_failed"], ["login_held", "login_held"], ["", ""]]
+    assert sorted(failed) == ["ftp_login_failed", "web_login_failed"]
+    assert [played.result(name)["outcome"] for name in ("old", "new")] == ["planned", "planned"]
