@@ -136,6 +136,19 @@ def test_a_factory_password_that_works_fails_the_control(tmp_path: Path) -> None
 
 
 @requirement("R-302", "R-344")
+def test_without_marks_the_run_itself_remembers_and_the_next_one_spends_nothing(tmp_path: Path) -> None:
+    meter, records = AccountMeter(**{"user:user1": "Canary-x"}), open_records(str(tmp_path / "records.sqlite3"), "test")
+    known = default_accounts("hep", "3", "ION9000")
+    states = []
+    for dummy in range(2):
+        guard = Guard(records.secrets, "S1", None)
+        for dummy_too in range(2):
+            login = lambda user, secret: meter.login("user:" + user.casefold())(secret)  # noqa: E731
+            states += [item.state for item in default_credentials.judge("hep", known, guard, signed_in={}, protocol="web", login=login)]
+    assert states == ["pass", "pass", "unknown", "unknown"] and len(meter.asked) == 1
+
+
+@requirement("R-302", "R-344")
 def test_what_is_known_is_not_tried(tmp_path: Path) -> None:
     audit = Audit(tmp_path, "Canary-x")
     assert audit.judge(signed_in={"USER1": "Canary-x"}) == [("pass", "login")]

@@ -82,6 +82,7 @@ class Guard:
         # Within a run passwords are told apart by marks under a key that ends with it; it is never stored.
         self._run_key = os.urandom(16)
         self._spent: dict[tuple[str, str], set[str]] = {}
+        self._told: dict[tuple[str, str], str] = {}
         #: Why the last password was not sent, how the last one that was sent failed, and how many logins the meter refused.
         self.refusal: Refusal | None = None
         self.error: DeviceError | None = None
@@ -137,7 +138,10 @@ class Guard:
         return str(row["mark"]) if row else ""
 
     def standing(self, account: str, secret: str) -> str:
-        """What the records know of a password without a login: works, refused, or empty where they know nothing of it."""
+        """What this run or the records know of a password without a login: works, refused, or empty where they know nothing of it."""
+        told = self._told.get((account, self._here(account, secret)))
+        if told is not None:
+            return told
         mark = self._mark(account, secret)
         if not mark:
             return ""
@@ -163,6 +167,8 @@ class Guard:
         """Say how it ended: works, refused, locked, silent (sent, no answer) or unsent. ``retry_after``: seconds that the meter told."""
         if result in (REFUSED, LOCKED):
             self.failed += 1
+        if result in (REFUSED, WORKS):
+            self._told[account, self._here(account, secret)] = result
         if result in (UNSENT, WORKS):
             self._spent.get((account, protocol), set()).discard(self._here(account, secret))
         if not self._record:
@@ -200,6 +206,7 @@ class Guard:
         for (name, _protocol), spent in self._spent.items():
             if name == account:
                 spent.discard(self._here(account, secret))
+        self._told = {(name, mark): result for (name, mark), result in self._told.items() if name != account}
         if self._record:
             self._ledger.forget_tries(self._serial, account, self._mark(account, secret))
 
