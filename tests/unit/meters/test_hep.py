@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.gridops.metering.plugins.module_utils import _argspec
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, InputError
@@ -16,7 +18,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.base.targ
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.advisories import advisories_for, minimum_version
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import find_model
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.versions import Version
-from ansible_collections.gridops.metering.plugins.module_utils._engine.meters import hep, hep_probe, hep_snapshot
+from ansible_collections.gridops.metering.plugins.module_utils._engine.meters import hep, hep_probe, hep_snapshot, pm5000
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters import hep_registers as registers
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters.families import parse_subsets, subsets_of
 from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.anonymous import Answer
@@ -149,9 +151,13 @@ def test_the_product_id_tells_the_family_where_the_model_is_not_in_the_catalogue
 
 
 @pytest.mark.requirement("R-160")
-def test_a_meter_of_another_family_is_refused_by_name(read: Any) -> None:
+def test_a_meter_of_another_family_is_refused_by_name(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DeviceError, match="PM5560, of family pm5000") as caught:
         read(Numbers(meter(model=b"PM5560")), "min")
+    assert caught.value.reason == "family_mismatch"
+    monkeypatch.setattr(pm5000, "ModbusReader", Numbers(meter()))
+    with pytest.raises(DeviceError, match="ION9000, of family hep") as caught:
+        asyncio.run(pm5000.read(TARGET, ["min"]))
     assert caught.value.reason == "family_mismatch"
 
 
@@ -326,6 +332,17 @@ def test_only_one_of_the_ports_that_share_their_connections_is_open_at_a_time(mo
     assert most <= 2
 
 
+@given(st.lists(st.integers(0, 0xFFFF), min_size=20, max_size=20))
+def test_whatever_a_register_holds_is_a_value_or_a_reason(words_: list[int]) -> None:
+    for item in (*registers.IDENTITY.fields, *registers.FIRMWARE.fields, *registers.CLOCK.fields, *registers.profile_fields(PROFILE)):
+        try:
+            value = item.decode(words_[: item.count])
+        except registers.UnreadableError as exc:
+            assert str(exc)
+        else:
+            assert value is not None and str(value).isprintable()
+
+
 # -- profiles ---------------------------------------------------------------------------------------------------------
 
 
@@ -403,6 +420,9 @@ def test_without_a_profile_a_snapshot_knows_that_it_knows_nothing(read: Any) -> 
 def test_a_hep_target_has_the_documented_ports_and_takes_others() -> None:
     target = _argspec.target_from({"host": "192.0.2.7", "family": "hep", "ports": {"ion": 17700, "dlms": 4060}}, "h1")
     assert target.family == "hep"
+    assert _argspec.default_ports("hep") == {
+        "modbus": 502, "http": 80, "https": 443, "ssh": 22, "ftp": 21, "telnet": 23, "ion": 7700, "ion_tls": 7443, "rtu_tcp": 7701, "dnp": 20000
+    }  # fmt: skip
     assert target.ports == {**_argspec.default_ports("hep"), "ion": 17700}
     assert replace(target, ports=TARGET.ports).ports["ion_tls"] == 7443
     with pytest.raises(InputError, match="services"):

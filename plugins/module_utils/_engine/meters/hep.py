@@ -22,7 +22,7 @@ from ..wire.loop import run
 from ..wire.modbus import ModbusReader
 from . import hep_probe
 from . import hep_registers as registers
-from .hep_modbus import Reading, fetch, fetch_identification, fetch_profiled, nothing_told, tells_nothing
+from .hep_modbus import PROTECTED, Reading, fetch, fetch_identification, fetch_profiled, nothing_told, tells_nothing
 from .hep_snapshot import NO_PROFILE, Loss, Snapshot, blind, compare, snapshot, snapshot_sync
 from .reading import UNKNOWN
 
@@ -127,7 +127,7 @@ async def read(
             await fetch_profiled(reader, fields, settings)
         if "identification" in wanted or not reading.known("model") or not reading.known("manufacturer"):
             await fetch_identification(reader, reading, "identification" in wanted)
-    if closed and tells_nothing(reading) and not (wanted & _FROM_OUTSIDE and reading.refused):
+    if closed and tells_nothing(reading) and not (wanted & _FROM_OUTSIDE and PROTECTED in reading.refused):
         raise nothing_told(reading, target, "facts")
     await _from_outside(target, wanted, reading)
     model = _settle_model(reading)

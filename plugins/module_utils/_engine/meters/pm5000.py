@@ -272,6 +272,9 @@ def _settle_model(reading: Reading) -> Model | None:
     if model is None:
         reading.miss("family", f"the model {text!r} is not in the catalogue" if text else "the model could not be read")
         return None
+    if model.family != FAMILY:
+        text = f"the meter says that it is a {model.name}, of family {model.family}; the option family says {FAMILY}"
+        raise DeviceError("facts", "family_mismatch", text)
     reading.values["model"] = model.name
     reading.put("family", model.family, reading.provenance["model"])
     return model
