@@ -173,6 +173,18 @@ def test_silence_after_the_change_leaves_it_to_the_next_run(bench: Bench) -> Non
     assert bench.sign_in(OLD, NEW).which == "new" and not bench.records.secrets.pending("S1")
 
 
+@pytest.mark.parametrize("key", [KEY, None], ids=["marks", "no-marks"])
+def test_a_change_that_could_not_be_proven_is_settled_by_the_vaults_present_password(tmp_path: Path, key: bytes | None) -> None:
+    """The vault has made the pending one current before anybody knew: it works, so it was taken."""
+    bench = Bench(tmp_path, AccountMeter(**{SELF: OLD, OTHER: OLD}), key)
+    bench.meter.silent_logins = 1
+    assert bench.other(NEW).reason == "rotation_unverified"
+    found = bench.run()[0].sign_in(OTHER, NEW, login=bench.meter.login(OTHER))
+    assert (found.reason, found.which) == ("", "current") and not bench.records.secrets.pending("S1")
+    assert (bench.records.secrets.last_change("S1", OTHER) or {})["state"] == "active"
+    assert len(bench.records.secrets.history("S1", OTHER)) == (0 if key is None else 1)
+
+
 def test_nothing_is_sent_where_the_ledger_cannot_be_written_or_the_run_must_stop(bench: Bench) -> None:
     rotor, guard = bench.run()
 

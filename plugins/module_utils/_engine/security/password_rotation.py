@@ -82,6 +82,7 @@ class End:
     """Write into the ledger what became of it: active, refused or unknown (which stays pending)."""
 
     outcome: str
+    which: str = NEW
 
 
 Step: TypeAlias = "Login | Begin | Write | End"
@@ -138,8 +139,8 @@ def locate(now: Situation) -> Generator[Step, str, Verdict]:
         answer = yield Login(which)
         if answer == WORKS:
             if now.pending:
-                sent = NEW if now.pending == UNMARKED else now.pending
-                yield End("active" if which == sent else "refused")
+                sent = now.pending if now.pending != UNMARKED else NEW if now.has_new else CURRENT
+                yield End("active" if which == sent else "refused", which)
             return Verdict("", "", KNOWN, which)
         if answer == LOCKED:
             return Verdict("locked_out", "the account is locked, so no password was proven", LOCKED)
@@ -336,7 +337,7 @@ class Rotor:
                 if answer != REFUSED:
                     self._guard.renewed(account, _needed(new))
             else:
-                mark = self._mark(account, _needed(new)) if step.outcome == "active" and new is not None else ""
+                mark = self._mark(account, _needed(new if step.which == NEW else current)) if step.outcome == "active" else ""
                 self._ledger.end(self._serial, account, step.outcome, mark)
 
     def _login(self, account: str, secret: str, login: Callable[[str], object]) -> str:
