@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from ansible_collections.gridops.metering.plugins.module_utils._argspec import check_family
+from ansible_collections.gridops.metering.plugins.module_utils._engine.security.wanted import refuse_foreign
 from ansible_collections.gridops.metering.plugins.module_utils._sealed import SEALED_OPTIONS
 from ansible_collections.gridops.metering.plugins.module_utils._security import (
     SECRET_OPTIONS,
@@ -16,19 +18,28 @@ from ansible_collections.gridops.metering.plugins.module_utils._security import 
     result_of,
     secrets_of,
 )
+from ansible_collections.gridops.metering.plugins.module_utils._security_settings import FAMILIES, settings_diff, settings_result
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
 from ansible_collections.gridops.metering.plugins.plugin_utils._security import run_security
+from ansible_collections.gridops.metering.plugins.plugin_utils._security_settings import run_settings
 
 
 class ActionModule(MeterAction):
-    """Brings the security of one DLMS/COSEM meter to the wanted state."""
+    """Brings the security of one meter to the wanted state."""
 
     ARGUMENT_SPEC: ClassVar[dict[str, Any]] = SECURITY_SPEC
     SECRET_OPTIONS: ClassVar[tuple[str, ...]] = (*SEALED_OPTIONS, *SECRET_OPTIONS)
-    SUPPORTS_DELEGATION = False  # each key is written into the ledger between two associations
+    SUPPORTS_DELEGATION = False  # each key and password is written into the ledger between two steps
 
     def execute(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         host = str(task_vars.get("inventory_hostname", params["host"]))
+        if check_family(params.get("family")) in FAMILIES:
+            settings = run_settings(params, host, change=True, check=self.check_mode)
+            told = settings_result(settings)
+            if self.diff_mode:
+                told["diff"] = settings_diff(settings, host)
+            return told
+        refuse_foreign(params, "mcs301")
         report = run_security(params, host, change=True, check=self.check_mode)
         result = result_of(report)
         if self.diff_mode:

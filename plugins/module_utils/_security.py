@@ -20,8 +20,9 @@ from ._engine.security.desired import CLOCK, POLICY_WORDS, UPDATE_SECRET, desire
 from ._engine.security.dlms import Desk, KeyLedger, Report, SecurityRun, Way
 from ._engine.wire.dlms.counters import CounterStore
 from ._engine.wire.dlms.session import Session, public
+from ._security_settings import SETTINGS_INFO_SPEC, SETTINGS_SPEC, passwords_in
 
-#: Families whose security this release looks after.
+#: Families whose security is looked after over DLMS objects; the others are in ``_security_settings``.
 FAMILIES = ("mcs301",)
 
 _BASELINE: dict[str, Any] = {
@@ -32,36 +33,35 @@ _BASELINE: dict[str, Any] = {
     "accept": {"type": "list", "elements": "str", "default": []},
 }
 
-INFO_SPEC: dict[str, Any] = merge_specs(CONNECTION_SPEC, _BASELINE)
+INFO_SPEC: dict[str, Any] = merge_specs(CONNECTION_SPEC, _BASELINE, SETTINGS_INFO_SPEC)
 
 SECURITY_SPEC: dict[str, Any] = merge_specs(
     CONNECTION_SPEC,
     _BASELINE,
+    SETTINGS_SPEC,
     {
         "lls_secret": {
             "type": "dict",
             "no_log": True,
             "options": {"client": {"type": "int", "required": True}, "value": {"type": "raw", "required": True, "no_log": True}},
         },
-        "update_secret": {"type": "str", "choices": list(UPDATE_SECRET), "default": "always", "no_log": False},
+        "update_secret": {"type": "str", "choices": [*UPDATE_SECRET, "if_expired"], "default": "always", "no_log": False},
         "new_keys": {"type": "dict", "no_log": True},
         "probe": {"type": "bool", "default": True},
-        "marks_key": {"type": "str", "no_log": True},
         "image_transfer_enabled": {"type": "bool"},
         "clock": {"type": "str", "choices": list(CLOCK), "default": "report"},
-        "check_login": {"type": "bool", "default": False},
         "campaign": {"type": "str", "default": "adhoc"},
     },
 )
 
 #: Options that hold secrets beside those of the connection.
-SECRET_OPTIONS = ("lls_secret", "new_keys", "marks_key")
+SECRET_OPTIONS = ("lls_secret", "new_keys", "marks_key", "users", "accounts")
 
 
 def check_family(family: str) -> None:
     """Only families whose security this release covers. Raises InputError, before any contact."""
     if family not in FAMILIES:
-        covered = f"one of {', '.join(FAMILIES)}: this release looks after the security of DLMS/COSEM meters only"
+        covered = f"{', '.join(FAMILIES)} where it runs on another host: the records of logins are on the control node"
         raise InputError("family", family, covered, "design 2")
 
 
@@ -96,6 +96,7 @@ def secrets_of(params: Mapping[str, Any]) -> list[str]:
         found += [text, text.removeprefix("hex:"), text.encode("utf-8", "surrogatepass").hex()]
     if isinstance(params.get("marks_key"), str):
         found.append(params["marks_key"])
+    found += passwords_in(params)
     return [item for item in dict.fromkeys(found) if item]
 
 

@@ -88,6 +88,8 @@ def _check_web(document: dict[str, Any], what: str) -> None:
 
 def _check_security(document: dict[str, Any], what: str) -> None:
     """Expressions of the pages of settings and of users, and of the one that tells who is signed in."""
+    if "identity" in document:
+        _check_regex(document["identity"]["certificate"], {"model", "serial"}, f"{what}: identity.certificate")
     page = document.get("session_page", {})
     for key in ("user", "permissions"):
         if key in page:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .schema_security import REGISTERS, SECURITY, SESSION_PAGE, TRANSPORT
+from .schema_security import IDENTITY, REGISTERS, SECURITY, SESSION_PAGE, TRANSPORT
 
 _WORDS = {"type": "array", "minItems": 1, "items": {"type": "string"}, "x-accepted": "a list of at least one word"}
 _EXPRESSION = {"type": "string", "minLength": 1, "x-accepted": "a regular expression"}
@@ -149,6 +149,7 @@ PROFILE: dict[str, Any] = _mapping(
             "propertyNames": {"pattern": "^[a-z][a-z0-9_]*$", "x-accepted": "lower case letters, digits and _"},
             "additionalProperties": _SETTING,
         },
+        "identity": IDENTITY,
         "session_page": SESSION_PAGE,
         "security": SECURITY,
         "upload": _UPLOAD,

@@ -108,6 +108,8 @@ _USERS = _mapping(
 SECURITY = _mapping({"settings": _SETTINGS, "users": _USERS, "mode": _mapping({"words": _WORDS, "write": WRITE}, ("write",))})
 #: Who is signed in.
 SESSION_PAGE = _mapping({"path": _PATH, "format": _FORMAT, "user": _READS, "permissions": _READS, "anonymous": _TEXT}, ("path", "user"))
+#: Who the meter is where its registers are closed: an expression with the groups model and serial for the subject of its certificate.
+IDENTITY = _mapping({"certificate": _READS}, ("certificate",))
 TRANSPORT = _mapping(
     {
         "scheme": {"enum": ["http", "https"], "x-accepted": "http or https"},

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
-"""What can be proven of a meter's security from outside, without a login: ports, and where HTTP leads to.
+"""What can be seen of a meter's security from outside, without a login: ports, and where HTTP leads to.
 
-A closed port proves that a service is off; an open one that it is on. Filtered ports prove nothing. ION ports get a connect and not a byte
-(the parser of old firmware is reached before any login); nothing is ever written.
+An open port at a service's place tells that it is on. A closed one proves nothing of the setting, because a meter's ports can be moved
+(R-404): it stays unknown, with what was seen beside it. ION ports get a connect and not a byte; nothing is ever written.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ from ..catalogue.models import HEP
 from ..meters import hep_probe
 from ..wire.anonymous import Answer, look
 from ..wire.loop import run
-from ..wire.probe import CLOSED, OPEN, SILENT
+from ..wire.probe import CLOSED, OPEN, SILENT, UNKNOWN
 from . import state as seen
 from .state import State
 
 _WORDS = {OPEN: seen.OPEN, CLOSED: seen.CLOSED, SILENT: seen.FILTERED}
-#: Settings which the state of one port of the same name proves. sftp and ssh share a port, so it proves them only when it is closed.
-_ONE_PORT = ("ion", "ion_tls", "ftp", "telnet")
-_SHARED_PORT = {"ssh": ("sftp", "ssh")}
-_WEB = {hep_probe.REDIRECT: "https_redirect", hep_probe.PLAIN: "http", hep_probe.SECURE_ONLY: "https", hep_probe.SHUT: "disabled"}
+_SERVICES = ("ion", "ion_tls", "ftp", "telnet")
+_WEB = {hep_probe.REDIRECT: "https_redirect", hep_probe.PLAIN: "http"}
+_MOVED = "a port of a meter can be moved, so this proves nothing of the setting"
 
 
 def probe_posture(target: Target, state: State) -> None:
@@ -41,26 +40,33 @@ async def _ports(target: Target, names: list[str], state: State) -> None:
 
 
 def _services(state: State) -> None:
-    for name in _ONE_PORT:
-        if state.ports.get(name) in (seen.OPEN, seen.CLOSED):
-            _prove(state, name, state.ports[name] == seen.OPEN)
-    for port, names in _SHARED_PORT.items():
-        for name in names:
-            if state.ports.get(port) == seen.CLOSED:
-                _prove(state, name, False)
+    for name in _SERVICES:
+        if state.ports.get(name) == seen.OPEN:
+            _prove(state, name, True)
+        elif name in state.ports:
+            _leave(state, name, f"its port is {state.ports[name]}; {_MOVED}")
+    for name in ("sftp", "ssh"):  # one port for both
+        if "ssh" in state.ports:
+            _leave(state, name, f"the port of SFTP and SSH is {state.ports['ssh']}; {_MOVED}")
 
 
 def _web(target: Target, state: State) -> None:
     """What the webpages are, by one request for ``/`` without a login, and only where HTTP answers."""
-    states = {name: word for word, told in _WORDS.items() for name in ("http", "https") if state.ports.get(name) == told}
-    if set(states) != {"http", "https"}:
+    http, https = state.ports.get("http"), state.ports.get("https")
+    if http is None or https is None:
         return
-    answer = Answer()
-    if states["http"] == OPEN:
-        answer = look(target.host, target.ports["http"], "/", False, target.timeouts.read)
-    found = _WEB.get(hep_probe.judge_web(states, answer)[0])
+    answer = look(target.host, target.ports["http"], "/", False, target.timeouts.read) if http == seen.OPEN else Answer()
+    words = {name: next((word for word, told in _WORDS.items() if told == state.ports[name]), UNKNOWN) for name in ("http", "https")}
+    found = _WEB.get(hep_probe.judge_web(words, answer)[0])
     if found is not None:
         _prove(state, "web_protocol", found)
+    else:
+        _leave(state, "web_protocol", f"HTTP is {http} and HTTPS {https}; {_MOVED}")
+
+
+def _leave(state: State, name: str, why: str) -> None:
+    if name not in state.settings:
+        state.unread[name] = why
 
 
 def _prove(state: State, name: str, value: object) -> None:

@@ -1,0 +1,566 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""Brings the security of a HEP or PM5000 meter to the wanted state, by whatever way there is to it, or only looks and judges.
+
+Everything is read and judged first; nothing is changed while a precheck fails. Then one change follows the other, each compared with
+what was read before it (F-38) and read back after it. What went wrong stops the run; the result tells what was done before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..base.errors import DeviceError, MeteringError
+from ..base.target import Credential, Target
+from ..catalogue import accept as words
+from ..catalogue.default_accounts import default_accounts
+from ..catalogue.generations import generation
+from ..catalogue.models import HEP
+from ..meters import hep, pm5000
+from ..planning.prechecks import Precheck, blocking
+from ..wire.tls import tls_facts
+from . import capabilities, channel_handover, consumers, default_credentials, diagnosis, marks, plan_settings
+from .channel import STAGE
+from .channel_registers import RegisterChannel
+from .channel_web import WebChannel
+from .control import FAIL, PASS, PLANNED, UNKNOWN, Control
+from .export import write_export
+from .judge_settings import judge
+from .login_guard import Guard
+from .password_rotation import Need, Rotor, SecretLedger, Verdict
+from .probe_posture import probe_posture
+from .state import ATTESTED, PROBE, Change, State
+from .wanted import Wanted
+
+#: Accounts that sign in, by role of ``credentials``, the first one that is given.
+ROLES = {"hep": ("admin",), "pm5000": ("admin", "administrator", "product_master")}
+_BEFORE_ADVANCED = ("none", "standard")
+_PROFILE, _REGISTERS, _HANDOVER = "profile", "registers", "handover"
+
+
+class Desk(Protocol):
+    """The controller's side of a run: who else works on the meter, and the journal."""
+
+    def holder(self, serial: str) -> str | None:
+        """Who works on this meter, in a sentence; None when it is free. Outside check mode it is ours from now on."""
+
+    def guard(self) -> None:
+        """Asked before each change. Raises when nothing more may be started."""
+
+    def journal(self, event: str, body: Mapping[str, Any]) -> None:
+        """Write down what was done."""
+
+
+@dataclass
+class Report:
+    """The end of a run. ``outcome``: current, changed, planned, reported, handed_over, blocked or failed."""
+
+    outcome: str = "reported"
+    reason: str = ""
+    text: str = ""
+    device_text: str = ""
+    changed: bool = False
+    state: State = field(default_factory=lambda: State("", ""))
+    channel: str = "none"
+    controls: list[Control] = field(default_factory=list)
+    before: list[Control] = field(default_factory=list)
+    prechecks: list[Precheck] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    secrets: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    diagnosis: list[dict[str, Any]] = field(default_factory=list)
+    handover: list[dict[str, Any]] = field(default_factory=list)
+    handover_file: str | None = None
+    export_file: str | None = None
+    failed_logins: int = 0
+    retry_after: int | None = None
+
+
+class Stop(Exception):
+    """The run ends here, with its report as it is."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How this run goes about it. ``change`` False only reads and reports; ``check`` plans and changes nothing."""
+
+    change: bool = True
+    check: bool = False
+    check_login: bool = False
+    try_default: bool = False
+    diagnose: Mapping[str, Any] | None = None
+    attest: Mapping[str, Any] = field(default_factory=dict)
+    handover_dir: str | None = None
+    run: str = "run"
+    software: tuple[str, ...] = ()
+
+
+@dataclass
+class Session:
+    """What the parts of a run share once the meter is known: the way to it, its logins, and who is signed in."""
+
+    target: Target
+    wanted: Wanted
+    options: Options
+    desk: Desk
+    report: Report
+    channel: WebChannel | RegisterChannel | None = None
+    guard: Guard | None = None
+    rotor: Rotor | None = None
+    login: Credential | None = None
+    secret: str = field(default="", repr=False)
+    signed_in: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def state(self) -> State:
+        """What was seen of the meter."""
+        return self.report.state
+
+    def fail(self, reason: str, text: str, said: str = "", retry_after: int | None = None, outcome: str = "failed") -> None:
+        """End the run. Raises Stop."""
+        report = self.report
+        report.outcome, report.reason, report.text, report.device_text, report.retry_after = outcome, reason, text, said, retry_after
+        raise Stop
+
+    def account(self, user: str) -> str:
+        """The ledger's name of a user."""
+        return marks.user_account(user, self.wanted.family)
+
+    def need_rotor(self) -> Rotor:
+        """The part that tries and sets passwords."""
+        if self.rotor is None:
+            raise DeviceError(STAGE, "serial_unknown", "the meter does not tell who it is, so no login can be recorded")
+        return self.rotor
+
+    def take(self, verdict: Verdict) -> None:
+        """End the run where a password ended badly."""
+        if verdict.reason:
+            self.fail(verdict.reason, verdict.text, verdict.device_text, verdict.retry_after)
+
+
+class SettingsRun:
+    """One meter, one run."""
+
+    def __init__(
+        self,
+        target: Target,
+        wanted: Wanted,
+        profile: Mapping[str, Any] | None,
+        ledger: SecretLedger,
+        desk: Desk,
+        options: Options,
+        apply: Callable[[Session, Sequence[Change]], None],
+    ) -> None:
+        self.profile, self._ledger, self._apply_changes = profile or {}, ledger, apply
+        self.report = Report(state=State(target.family, ""))
+        self.now = Session(target, wanted, options, desk, self.report)
+
+    # -- the run ------------------------------------------------------------------------------------------------------
+
+    def run(self) -> Report:
+        """The report. Raises DeviceError where nothing could be read, RecordsError as they come."""
+        report = self.report
+        try:
+            self._look()
+            if self._reserve() and self._sign_in():
+                self._judge()
+                self._apply()
+            self._export()
+        except Stop:
+            pass
+        except MeteringError as error:
+            if not report.changed and not report.controls:
+                raise
+            self._cut_off(error)
+        finally:
+            with contextlib.suppress(DeviceError):
+                if self.now.channel is not None:
+                    self.now.channel.close()
+        self._finish()
+        return report
+
+    def _cut_off(self, error: MeteringError) -> None:
+        """A fault in the middle: the result still tells what was done before it."""
+        text, said = (error.text, error.device_text) if isinstance(error, DeviceError) else (str(error), "")
+        with contextlib.suppress(Stop):
+            self.now.fail(getattr(error, "reason", "") or "worker_orphaned", text, said)
+
+    def _finish(self) -> None:
+        report, guard = self.report, self.now.guard
+        report.failed_logins = guard.failed if guard is not None else 0
+        if report.reason in diagnosis.REASONS or self.now.options.diagnose:
+            case = diagnosis.case_from(
+                self.now.options.diagnose,
+                family=self.now.wanted.family,
+                version=report.state.version,
+                reason=report.reason,
+                protocol=self.now.channel.protocol if self.now.channel else "",
+                retry_after=report.retry_after,
+            )
+            report.diagnosis = diagnosis.diagnose(case)
+
+    # -- looking ------------------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Who answers, and what is seen without a login."""
+        self._identify()
+        state, attest = self.now.state, self.now.options.attest
+        state.client = own_address(self.now.target.host)
+        probe_posture(self.now.target, state)
+        self._read_registers()
+        if state.mode is None and attest.get("security_mode") is not None:
+            state.mode, state.provenance["mode"] = attest["security_mode"], ATTESTED
+
+    def _identify(self) -> None:
+        target, state = self.now.target, self.now.state
+        try:
+            found = hep.identify_sync(target, STAGE) if target.family == HEP else pm5000.identify_sync(target, STAGE)
+        except DeviceError as error:
+            if error.reason != "modbus_map_closed":
+                raise
+            # The register map can be closed since 3.0.0 only (R-235), so at least that is known.
+            state.settings["modbus_access"], state.provenance["modbus_access"] = "none", "register"
+            state.generation = "3"
+            state.unread["identity"] = error.text
+            self._from_certificate()
+            return
+        if found.model is not None and found.model.family != target.family:
+            self.now.fail("family_mismatch", f"{found.model.name} is no meter of family {target.family}")
+        state.model = found.model.name if found.model is not None else str(found.model_text or "")
+        state.version, state.serial = found.version, found.serial
+        if found.model is not None and found.version is not None:
+            state.generation = generation(found.model, found.version)
+
+    def _from_certificate(self) -> None:
+        """Who a meter is whose registers are closed: by its certificate, where the profile says how it is written."""
+        seen = channel_certificate(self.now.target, self.profile)
+        if seen is not None:
+            self.now.state.model, self.now.state.serial = seen
+
+    def _read_registers(self) -> None:
+        """Setup registers need no login; where the profile names them they tell the mode before anybody signs in."""
+        if not self._has_registers or self.now.state.settings.get("modbus_access") == "none":
+            return
+        try:
+            RegisterChannel(self.now.target, self.profile).read(self.now.state)
+        except DeviceError as error:
+            self.now.state.unread["registers"] = error.text
+
+    @property
+    def _has_registers(self) -> bool:
+        return bool((self.profile.get("registers") or {}).get("settings"))
+
+    # -- the way to it ------------------------------------------------------------------------------------------------
+
+    def _reserve(self) -> bool:
+        """The meter must be ours before a password goes out: another run may be changing it right now."""
+        now, state = self.now, self.now.state
+        self.report.channel = self._choose()
+        if now.options.change and not now.options.check:
+            if state.serial is None:
+                self._judge_seen()
+                now.fail("serial_unknown", "the meter does not tell who it is, so nothing can be recorded of it", outcome="blocked")
+            holder = now.desk.holder(state.serial or "")
+            if holder is not None:
+                self._judge_seen()
+                now.fail("firmware_in_progress", holder, outcome="blocked")
+        if self.report.channel in (_HANDOVER, "none"):
+            self._judge_seen()
+            self._hand_over()
+            return False
+        return True
+
+    def _choose(self) -> str:
+        """profile, registers, handover, or none where nothing has to be written and no way is known."""
+        now, wanted = self.now, self.now.wanted
+        web = bool(self.profile.get("security")) and self._credential() is not None
+        if wanted.channel == _PROFILE:
+            if not web:
+                self._judge_seen()
+                now.fail(
+                    "profile_missing" if not self.profile.get("security") else "credential_unknown",
+                    "the channel profile needs a profile with a section security, and the credential of an account",
+                    outcome="blocked",
+                )
+            return _PROFILE
+        if wanted.channel == _REGISTERS and not self._has_registers:
+            self._judge_seen()
+            now.fail("profile_missing", "the channel registers needs a profile that names setup registers", outcome="blocked")
+        if wanted.channel in (_REGISTERS, _HANDOVER):
+            return wanted.channel
+        off = now.state.settings.get("web_server") is False or now.state.settings.get("web_protocol") == "disabled"
+        if web and not off and not (now.options.change and now.state.settings.get("web_programming") is False and self._registers_open):
+            return _PROFILE
+        return _REGISTERS if self._has_registers and now.state.settings.get("modbus_access") != "none" else _HANDOVER
+
+    @property
+    def _registers_open(self) -> bool:
+        settings = self.now.state.settings
+        return self._has_registers and settings.get("modbus_access") == "read_write"
+
+    def _credential(self) -> Credential | None:
+        """The account that signs in; below Advanced the single password of a meter has a name of its own."""
+        given = self.now.target.credentials
+        if self.now.state.mode in _BEFORE_ADVANCED and "standard" in given:
+            return given["standard"]
+        return next((given[role] for role in ROLES.get(self.now.target.family, ()) if role in given), None)
+
+    # -- signing in ---------------------------------------------------------------------------------------------------
+
+    def _sign_in(self) -> bool:
+        """True where the whole state was read. False where check mode has no password that was proven before."""
+        now, state = self.now, self.now.state
+        if self.report.channel == _REGISTERS:
+            now.channel = RegisterChannel(now.target, self.profile)
+            return True
+        credential = self._credential()
+        if credential is None or state.serial is None:
+            self._judge_seen()
+            self.report.text = "nobody signed in: the meter does not tell its serial number, so the login could not be recorded"
+            return False
+        now.login, now.channel = credential, self._web_channel()
+        self._passwords_desk(credential)
+        guard, rotor = now.guard, now.need_rotor()
+        new = now.wanted.secret(credential.user)
+        if now.options.check and not now.options.check_login and not self._proven(credential.user, credential.password, new):
+            self._judge_seen()
+            self.report.outcome = "planned" if now.options.change else "reported"
+            self.report.text = "nobody signed in: in check mode only a password is used that has worked before (check_login tries it)"
+            return False
+        channel = now.channel
+        verdict = rotor.sign_in(
+            now.account(credential.user), credential.password, new, login=lambda secret: channel.login(credential.user, secret)
+        )
+        if verdict.reason:
+            self._judge_seen()
+            cause = guard.error if guard is not None and verdict.reason == "transport_failed" else None
+            now.fail(
+                cause.reason if cause else verdict.reason, cause.text if cause else verdict.text, verdict.device_text, verdict.retry_after
+            )
+        now.secret = new if verdict.which == "new" and new is not None else credential.password
+        now.signed_in[credential.user] = now.secret
+        channel.read(state)
+        self._learn_lockouts()
+        self.report.findings += channel.findings
+        return True
+
+    def _web_channel(self) -> WebChannel:
+        now = self.now
+        channel = WebChannel(now.target, self.profile, now.state.generation)
+        port = now.wanted.settings.get("web_port_https")
+        if port is not None and now.state.ports.get("https") == "closed" and not channel.clear:
+            # An earlier run may have moved it there already (R-405).
+            channel = WebChannel(replace(now.target, ports={**now.target.ports, "https": int(port)}), self.profile, now.state.generation)
+        return channel
+
+    def _passwords_desk(self, credential: Credential) -> None:
+        now = self.now
+        record = not now.options.check or now.options.check_login
+        retry = "login_retry" in now.wanted.accept
+        now.guard = Guard(
+            self._ledger, now.state.serial or "", now.wanted.marks_key, factor=getattr(now.target.clock, "factor", 1.0),
+            retry_accepted=retry, record=record,
+        )  # fmt: skip
+        now.rotor = Rotor(self._ledger, now.guard, now.state.serial or "", now.wanted.marks_key, "web", now.desk.guard)
+        self._learn_lockouts()
+
+    def _learn_lockouts(self) -> None:
+        guard, settings = self.now.guard, self.now.state.settings
+        if guard is None:
+            return
+        guard.duration = settings.get("lockout_duration")
+        names = {name.removeprefix("lockout_"): value for name, value in settings.items() if name.startswith("lockout_")}
+        names.pop("duration", None)
+        guard.attempts = names
+
+    def _proven(self, user: str, current: str, new: str | None) -> bool:
+        situation = self.now.need_rotor().situation(self.now.account(user), current, new, own=True)
+        return situation.proven in ("current", "new") and not situation.pending
+
+    # -- judging ------------------------------------------------------------------------------------------------------
+
+    def _needs(self) -> dict[str, Need]:
+        """Which passwords have to be set, by user or group; judged from the records, never by trying."""
+        now = self.now
+        if now.rotor is None:
+            return {}
+        found = {}
+        for subject, secret in now.wanted.passwords.items():
+            user = user_of(now, subject)
+            exists = now.state.users is None or any(item.name.casefold() == user.casefold() for item in now.state.users)
+            found[subject] = now.rotor.wanted(
+                now.account(user), secret, now.wanted.update_secret, now.wanted.max_age_days, exists=exists or user == subject_login(now)
+            )
+        return found
+
+    def _judge_seen(self) -> None:
+        """Controls from what was seen so far; nothing is planned on that ground."""
+        found = self._controls()
+        text = "was not compared: nobody signed in"
+        self.report.controls = [
+            replace(item, state=FAIL if item.have is not None else UNKNOWN, text=item.text or text) if item.state == PLANNED else item
+            for item in found
+        ]
+        self.report.before = self.report.controls
+
+    def _controls(self) -> list[Control]:
+        now = self.now
+        found = [_never_by_probe(item, now.state) for item in judge(now.state, now.wanted, self._needs(), attest=now.options.attest)]
+        return found + self._default_passwords()
+
+    def _default_passwords(self) -> list[Control]:
+        now, state = self.now, self.now.state
+        if now.guard is None:
+            return []
+        accounts = default_accounts(now.wanted.family, state.generation, state.model)
+        channel = now.channel if now.options.try_default and not now.options.check else None
+        return default_credentials.judge(
+            now.wanted.family, accounts, now.guard, signed_in=now.signed_in, protocol="web", login=channel.prove if channel else None
+        )
+
+    def _judge(self) -> None:
+        now, report, state = self.now, self.report, self.now.state
+        report.controls = report.before = self._controls()
+        if not now.options.change:
+            report.text = "read, nothing was changed"
+            return
+        # What cannot be on this meter is told even where nothing would be changed.
+        report.prechecks = [*capabilities.check(now.wanted, state)]
+        planned = [item for item in report.controls if item.state == PLANNED]
+        report.changes = self._ordered(plan_settings.changes(report.controls, state, now.wanted)) if planned else []
+        if planned:
+            way = "registers" if report.channel == _REGISTERS else "web"
+            report.prechecks += plan_settings.prechecks(report.controls, state, now.wanted, channel=way)
+            report.prechecks += self._own_prechecks(report.changes)
+            self._note_consumers()
+        stops = blocking(report.prechecks)
+        if stops:
+            now.fail(stops[0].reason, "; ".join(item.text for item in stops), outcome="blocked")
+        if not planned:
+            report.outcome, report.text = "current", "everything that the options ask for is so already"
+        elif now.options.check:
+            report.outcome, report.changed = "planned", True
+            report.text = f"would change {', '.join(item.id for item in planned)}"
+
+    def _ordered(self, changes: Sequence[Change]) -> list[Change]:
+        """What closes the very way that is used goes last; everything else stays in its safe order."""
+        closers = self.now.channel.closers if self.now.channel is not None else frozenset()
+        return sorted(changes, key=lambda item: item.control in closers)
+
+    def _own_prechecks(self, changes: Sequence[Change]) -> list[Precheck]:
+        """Whether this way can write all of it, and may (R-280, R-383, design 2)."""
+        now, channel = self.now, self.now.channel
+        if channel is None:
+            return []
+        found = []
+        if self.profile.get("verified") is not True:
+            word = words.WORDS["unverified_profile"]
+            told = f"profile {self.profile.get('name')} writes settings and was never verified on a real meter"
+            accepted = word.name in now.wanted.accept
+            hint = "" if accepted else f"; add '{word.name}' to accept"
+            found.append(Precheck("profile_verified", PASS if accepted else FAIL, not accepted, word.reason, told + hint, ("design 2",)))
+        cannot = [(item.control, why) for item in changes if (why := channel.writable(item.control, item.kind))]
+        if cannot:
+            text = "; ".join(f"{name}: {why}" for name, why in cannot)
+            found.append(Precheck("channel_writes_it", FAIL, True, "profile_missing", text, ("design 2",)))
+        return found
+
+    def _note_consumers(self) -> None:
+        now = self.now
+        users = {user_of(now, item.subject) for item in self.report.changes if item.kind == "password" and item.subject is not None}
+        for user in sorted(users):
+            roles = consumers.roles_of(now.target.credentials, user, now.wanted.family)
+            self.report.notes += consumers.notes(now.wanted.family, user, roles, now.wanted.consumers)
+
+    # -- changing -----------------------------------------------------------------------------------------------------
+
+    def _apply(self) -> None:
+        now, report = self.now, self.report
+        if not now.options.change or now.options.check or report.outcome == "current":
+            return
+        self._apply_changes(now, report.changes)
+        report.outcome = "changed" if report.changed else "current"
+        report.text = f"changed {', '.join(dict.fromkeys(item.control for item in report.changes))}"
+
+    def _hand_over(self) -> None:
+        """A list for a person, where no way to the meter is known. It claims nothing."""
+        now, report = self.now, self.report
+        todo = [item for item in report.controls if item.want is not None and item.state in (FAIL, UNKNOWN, PLANNED)]
+        if not now.options.change:
+            report.text = "read from outside, nothing was changed"
+            return
+        if not todo:
+            report.outcome, report.text = "current", "everything that the options ask for is so already"
+            return
+        report.prechecks = list(capabilities.check(now.wanted, now.state))
+        stops = blocking(report.prechecks)
+        if stops:
+            now.fail(stops[0].reason, "; ".join(item.text for item in stops), outcome="blocked")
+        report.handover = channel_handover.steps(todo)
+        report.outcome = "planned" if now.options.check else "handed_over"
+        report.text = f"{len(todo)} points are to be set or looked at by hand"
+        if now.options.handover_dir and not now.options.check:
+            folder = Path(now.options.handover_dir).expanduser()
+            written = channel_handover.write_handover(folder, now.target.name, now.state, report.handover, now.options.run)
+            report.handover_file = str(written)
+
+    def _export(self) -> None:
+        now, folder = self.now, self.now.wanted.export_dir
+        if folder is None or now.options.check or not now.state.settings or self.report.outcome in ("handed_over", "blocked"):
+            return
+        path, digest = write_export(Path(folder).expanduser(), now.state, now.options.run, now.target.clock.time())
+        self.report.export_file = str(path)
+        now.desk.journal("security_exported", {"serial": now.state.serial, "file": path.name, "sha256": digest})
+
+
+def user_of(now: Session, subject: str) -> str:
+    """The user name of a subject: itself, or of a PM5000's account group the one that is in it."""
+    account = next((item for item in now.wanted.accounts if item.group == subject), None)
+    if account is None:
+        return subject
+    present = next((user.name for user in now.state.users or () if subject in user.permissions), None)
+    return present or account.user or subject
+
+
+def subject_login(now: Session) -> str | None:
+    """Who is signed in, as it was asked for."""
+    return now.login.user if now.login is not None else None
+
+
+def _never_by_probe(item: Control, state: State) -> Control:
+    """An open or closed port is a trace of a setting, not the setting: it can make a point fail, never pass (wire facts 6.1)."""
+    if item.state != PASS or state.provenance.get(item.id) != PROBE or item.id == "web_protocol":
+        return item
+    return replace(item, state=UNKNOWN, text=f"{item.id} looks right from outside, which is no proof of the setting")
+
+
+def own_address(host: str) -> str | None:
+    """The address of this machine from which ``host`` is reached; no packet is sent for it."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as asked:
+            asked.connect((host, 9))
+            return str(asked.getsockname()[0])
+    except OSError:
+        return None
+
+
+def channel_certificate(target: Target, profile: Mapping[str, Any]) -> tuple[str, str] | None:
+    """(model, serial number) out of the certificate of the webpages, by the profile's expression; None without one."""
+    pattern = (profile.get("identity") or {}).get("certificate")
+    if pattern is None or target.tls.fingerprint is None:
+        return None
+    try:
+        facts = tls_facts(target)
+    except DeviceError:
+        return None
+    if facts["fingerprint"] != target.tls.fingerprint:
+        return None
+    found = re.search(pattern, str(facts["subject"] or ""))
+    return (found["model"], found["serial"]) if found else None
