@@ -136,7 +136,7 @@ class IonPort:
 
     async def program(self, body: dict[str, Any]) -> dict[str, Any]:
         """Load the template that was there before (R-168; R-169 to R-171 with a too old ION Setup)."""
-        self.reachable()
+        self._restarted()
         meter = self.meter
         await meter.clock.sleep(self._rest() * PROGRAM)
         fault = meter.take("F-17")
@@ -154,11 +154,11 @@ class IonPort:
 
     async def restore(self, body: dict[str, Any]) -> dict[str, Any]:
         """Write the saved values back."""
-        self.reachable()
+        self._restarted()
         meter = self.meter
         await meter.clock.sleep(self._rest() * PROGRAM)
         values = body.get("energies")
-        if "energies" in self._lost or not isinstance(values, list) or len(values) != len(meter.energies):
+        if "energies" in self._lost or not isinstance(values, list) or [type(value) for value in values] != [int] * 4:
             meter.record("registers_lost")
             self._done(configured=False)
             raise NoError(409, "not_written", NOT_WRITTEN)
@@ -172,6 +172,12 @@ class IonPort:
         self.ticket = ""
         self.meter.record("ionsetup_close")
         return {}
+
+    def _restarted(self) -> None:
+        """Programming belongs to an upgrade. NoError."""
+        self.reachable()
+        if self.state != "restarted":
+            raise NoError(409, "order", "No upgrade is waiting to be programmed")
 
     # -- inside ------------------------------------------------------------------
 
