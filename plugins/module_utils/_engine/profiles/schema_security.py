@@ -2,7 +2,8 @@
 # Copyright: (c) 2026, The gridops.metering authors
 """JSON Schema of what a profile tells of security settings: pages with many of them, users or accounts, the mode, setup registers (design 2).
 
-A value of a request may be a placeholder, which stands alone: ``{user}``, ``{password}``, ``{permissions}``, ``{group}``, ``{mode}``.
+A value of a request may be a placeholder, which stands alone: ``{user}``, ``{password}``, ``{permissions}``, ``{group}``, ``{mode}``,
+``{new_user}``, ``{number}``.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ The sender is a device (F-37): what does not have the documented form is not rea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from .answers import Answer, clean
@@ -24,7 +24,7 @@ SWITCHES = frozenset(
 _NUMBERS = ("lockout_", "web_port_", "session_timeout_", "event_cutoff", "priority_")
 _ON, _OFF = ("yes", "true", "on", "enabled", "1"), ("no", "false", "off", "disabled", "0")
 _MOST_USERS = 200
-PLACEHOLDERS = ("{user}", "{password}", "{permissions}", "{group}", "{mode}", "{new_user}")
+PLACEHOLDERS = ("{user}", "{password}", "{permissions}", "{group}", "{mode}", "{new_user}", "{number}")
 
 
 def read_settings(section: Mapping[str, Any], answer: Answer) -> tuple[dict[str, Any], dict[str, str]]:
@@ -115,6 +115,16 @@ def read_users(section: Mapping[str, Any], answer: Answer) -> list[tuple[str, fr
     return [_html_user(section, match) for match in matches]
 
 
+def read_numbers(section: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
+    """The number by which the meter calls each user, where it has one."""
+    if section.get("format") == "json":
+        rows = search(section["list"], answer.document)
+        named = [row for row in rows[:_MOST_USERS] if isinstance(row, Mapping)] if isinstance(rows, list) else []
+        return {clean(row.get("name")): row["number"] for row in named if isinstance(row.get("number"), int)}
+    found = re.finditer(section["row"], answer.text)
+    return {clean(item["name"]): item["number"] for item in found if "number" in item.groupdict()}
+
+
 def _json_user(section: Mapping[str, Any], row: Any) -> tuple[str, frozenset[str]] | None:
     if not isinstance(row, Mapping) or not isinstance(row.get("name"), str):
         return None
@@ -150,9 +160,3 @@ def _fill(value: Any, values: Mapping[str, Any], body: str) -> Any:
     if isinstance(given, (list, tuple)) and body == "form":
         return ",".join(str(item) for item in given)
     return "" if given is None else given
-
-
-def placeholders(spec: Mapping[str, Any]) -> Iterator[str]:
-    """The placeholders that a request uses."""
-    used: Sequence[Any] = (*spec.get("fields", {}).values(), spec.get("path", ""))
-    return (item for item in PLACEHOLDERS if any(item in str(value) for value in used))

@@ -49,6 +49,8 @@ class WebChannel:
         self._scheme: str = transport.get("generations", {}).get(generation) or transport.get("scheme", "http")
         self._session: ProfileSession | None = None
         self._user: str | None = None
+        self._groups: dict[str, str] = {}
+        self._numbers: dict[str, Any] = {}
         self.findings: list[dict[str, Any]] = []
 
     @property
@@ -123,10 +125,13 @@ class WebChannel:
         section = self._security.get("users")
         if section is None:
             return
-        listed = pages.read_users(section, session.page(section["path"]))
+        answer = session.page(section["path"])
+        listed = pages.read_users(section, answer)
         if listed is None:
             raise DeviceError(STAGE, "web_not_understood", f"{section['path']} has no list of users")
         state.users = tuple(User(name, rights) for name, rights in listed)
+        self._numbers = pages.read_numbers(section, answer)
+        self._groups = {group: name for name, rights in listed for group in rights} if "groups" in section else {}
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -143,7 +148,8 @@ class WebChannel:
         elif kind == seen.MODE:
             found = self._security.get("mode", {}).get("write")
         else:
-            found = self._security.get("users", {}).get(_WRITES[kind])
+            users = self._security.get("users", {})
+            found = users.get("rename" if kind == seen.USER_CHANGE and "groups" in users else _WRITES[kind])
         return found
 
     def write(self, change: Change, secret: str | None = None) -> None:
@@ -156,14 +162,23 @@ class WebChannel:
         else:
             fields = pages.filled(spec, self._values(change, secret))
         if change.subject is not None:
-            spec = {**spec, "path": spec["path"].replace("{user}", quote(change.subject, safe=""))}
+            spec = {**spec, "path": spec["path"].replace("{user}", quote(self._name(change.subject), safe=""))}
         self._open().submit(change.control, spec, fields, secret)
+
+    def _name(self, subject: str) -> str:
+        """The user of a subject; of an account group the one that is in it."""
+        return self._groups.get(subject, subject)
 
     def _values(self, change: Change, secret: str | None) -> dict[str, Any]:
         words = self._security.get("mode", {}).get("words", {})
-        mode = words.get(change.want, [change.want])[0] if change.kind == seen.MODE else None
-        rights = list(change.want) if change.kind in (seen.USER_ADD, seen.USER_CHANGE) and change.want is not None else None
-        return {"user": change.subject, "group": change.subject, "password": secret, "permissions": rights, "mode": mode}
+        values: dict[str, Any] = {"group": change.subject, "password": secret}
+        if change.kind == seen.MODE:
+            values["mode"] = words.get(change.want, [change.want])[0]
+        elif change.subject is not None:
+            values["user"] = self._name(change.subject)
+            values["number"] = self._numbers.get(values["user"])
+            values["new_user" if isinstance(change.want, str) else "permissions"] = change.want
+        return values
 
     # -- where it is --------------------------------------------------------------------------------------------------
 

@@ -126,7 +126,7 @@ def _holds(item: Change, state: State, now: Session) -> bool:
     """Whether the meter shows what was written; of passwords nothing is shown."""
     if item.kind == kinds.SETTING:
         have = state.settings.get(item.control)
-        return _order(have) == _order(item.want)
+        return bool(_order(have) == _order(item.want))
     if item.kind == kinds.MODE:
         return bool(state.mode == item.want)
     if state.users is None or item.kind == kinds.PASSWORD:

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from ..base.errors import DeviceError, MeteringError
 from ..base.target import Credential, Target
 from ..catalogue import accept as words
+from ..catalogue import constants, passwords
 from ..catalogue.default_accounts import default_accounts
 from ..catalogue.generations import generation
 from ..catalogue.models import HEP
@@ -38,8 +39,8 @@ from .probe_posture import probe_posture
 from .state import ATTESTED, PROBE, Change, State
 from .wanted import Wanted
 
-#: Accounts that sign in, by role of ``credentials``, the first one that is given.
-ROLES = {"hep": ("admin",), "pm5000": ("admin", "administrator", "product_master")}
+#: Accounts that sign in, by role of ``credentials``, the first one that is given; those of a PM5000 by generation.
+ROLES = {"legacy": ("admin", "product_master"), "new": ("admin", "administrator"), "hep": ("admin",)}
 _BEFORE_ADVANCED = ("none", "standard")
 _PROFILE, _REGISTERS, _HANDOVER = "profile", "registers", "handover"
 
@@ -131,7 +132,12 @@ class Session:
 
     def account(self, user: str) -> str:
         """The ledger's name of a user."""
-        return marks.user_account(user, self.wanted.family)
+        return marks.user_account(self.real_user(user), self.wanted.family)
+
+    def real_user(self, user: str) -> str:
+        """Whose account this name opens: from 3.0.0 on the model number is another name of User1, as long as it works (R-186, R-191)."""
+        newer = self.wanted.family == HEP and self.state.generation in ("3", "4")
+        return str(constants.LSS_DEFAULT_USER.value) if newer and passwords.stands_for_user1(user, self.state.model) else user
 
     def need_rotor(self) -> Rotor:
         """The part that tries and sets passwords."""
@@ -307,10 +313,17 @@ class SettingsRun:
 
     def _credential(self) -> Credential | None:
         """The account that signs in; below Advanced the single password of a meter has a name of its own."""
-        given = self.now.target.credentials
-        if self.now.state.mode in _BEFORE_ADVANCED and "standard" in given:
+        given, state = self.now.target.credentials, self.now.state
+        if state.mode in _BEFORE_ADVANCED and "standard" in given:
             return given["standard"]
-        return next((given[role] for role in ROLES.get(self.now.target.family, ()) if role in given), None)
+        kind = HEP if self.now.target.family == HEP else state.generation
+        found = next((given[role] for role in ROLES.get(kind, (*ROLES["new"], *ROLES["legacy"])) if role in given), None)
+        if found is not None and state.mode == "advanced" and found.user == passwords.model_number(state.model):
+            # An earlier run may have gone over to Advanced security, under which that name is none (R-191).
+            heir = next((user.name for user in self.now.wanted.users if "security_config" in (user.permissions or ())), None)
+            secret = self.now.wanted.secret(heir) if heir is not None else None
+            return Credential(heir, secret) if heir is not None and secret is not None else found
+        return found
 
     # -- signing in ---------------------------------------------------------------------------------------------------
 
@@ -325,10 +338,11 @@ class SettingsRun:
             self._judge_seen()
             self.report.text = "nobody signed in: the meter does not tell its serial number, so the login could not be recorded"
             return False
+        self._valid_name(credential)
         now.login, now.channel = credential, self._web_channel()
         self._passwords_desk(credential)
         guard, rotor = now.guard, now.need_rotor()
-        new = now.wanted.secret(credential.user)
+        new = now.wanted.secret(now.real_user(credential.user))
         if now.options.check and not now.options.check_login and not self._proven(credential.user, credential.password, new):
             self._judge_seen()
             self.report.outcome = "planned" if now.options.change else "reported"
@@ -345,11 +359,23 @@ class SettingsRun:
                 cause.reason if cause else verdict.reason, cause.text if cause else verdict.text, verdict.device_text, verdict.retry_after
             )
         now.secret = new if verdict.which == "new" and new is not None else credential.password
-        now.signed_in[credential.user] = now.secret
+        now.signed_in[now.real_user(credential.user)] = now.secret
         channel.read(state)
         self._learn_lockouts()
         self.report.findings += channel.findings
         return True
+
+    def _valid_name(self, credential: Credential) -> None:
+        """A name that this mode does not know is not tried: it would count as a failed login (R-191, R-194)."""
+        now, mode = self.now, self.now.state.mode
+        number = passwords.model_number(now.state.model) if now.wanted.family == HEP and now.state.model else None
+        wrong = (mode == "advanced" and credential.user == number) or (mode == "standard" and credential.user != number)
+        if mode is not None and number and wrong:
+            self._judge_seen()
+            hint = f"under {mode} {credential.user} is no user name" + (
+                "" if mode == "advanced" else f"; credentials.standard is for {number}"
+            )
+            now.fail("user_name_not_valid_in_mode", hint, outcome="blocked")
 
     def _web_channel(self) -> WebChannel:
         now = self.now
