@@ -443,7 +443,7 @@ class _Meter:
 
 
 @requirement("R-195", "R-321", "R-342", "R-198")
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(state=_states(), params=_documents())
 def test_after_every_single_change_somebody_of_ours_can_still_configure_security(state, params):
     try:
