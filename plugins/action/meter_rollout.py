@@ -241,7 +241,8 @@ class _Meters:
         if said.get("family") != HEP:
             return {}
         ion, behind = said.get("ion") or self._campaign.raw.get("ion") or {}, bool(said.get("gateway"))
-        told = _known((facts.get("security") or {}).get("mode")) or str((said.get("attest") or {}).get("security_mode") or "unknown")
+        attested = (said.get("attest") or {}).get("security_mode")
+        told = _known((facts.get("security") or {}).get("mode")) or (ion_rules.check_security_mode(attested) if attested else "unknown")
         return {
             "security_mode": told,
             "transport": ion_rules.transport_of(ion.get("transport"), behind),
