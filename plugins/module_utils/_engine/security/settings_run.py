@@ -342,7 +342,7 @@ class SettingsRun:
         now.login, now.channel = credential, self._web_channel()
         self._passwords_desk(credential)
         guard, rotor = now.guard, now.need_rotor()
-        new = now.wanted.secret(now.real_user(credential.user))
+        new = self._own_new(credential)
         if now.options.check and not now.options.check_login and not self._proven(credential.user, credential.password, new):
             self._judge_seen()
             self.report.outcome = "planned" if now.options.change else "reported"
@@ -364,6 +364,13 @@ class SettingsRun:
         self._learn_lockouts()
         self.report.findings += channel.findings
         return True
+
+    def _own_new(self, credential: Credential) -> str | None:
+        """The wanted password of who signs in; of a PM5000 that of the group which may configure it."""
+        wanted = self.now.wanted
+        if wanted.family == HEP:
+            return wanted.secret(self.now.real_user(credential.user))
+        return wanted.secret({"legacy": "product_master", "new": "administrator"}.get(self.now.state.generation, ""))
 
     def _valid_name(self, credential: Credential) -> None:
         """A name that this mode does not know is not tried: it would count as a failed login (R-191, R-194)."""
