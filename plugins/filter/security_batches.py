@@ -43,9 +43,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The batches, each a list of meters.
+  description: For each meter its C(host) and the number of its C(batch), in the order of the batches.
   type: list
-  elements: list
+  elements: dict
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,11 +59,12 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.
 
 def security_batches(
     hosts: Sequence[str], sizes: Sequence[Any] = (1,), concurrency: int = 1, peers: Mapping[str, Any] | None = None
-) -> list[list[str]]:
-    """The batches. Raises AnsibleFilterError on bad input."""
+) -> list[dict[str, Any]]:
+    """Host and number of its batch. Raises AnsibleFilterError on bad input."""
     groups = {str(host): str(group) or None for host, group in (peers or {}).items()}
     try:
-        return [list(batch) for batch in cut_batches([str(host) for host in hosts], list(sizes), int(concurrency), groups)]
+        batches = cut_batches([str(host) for host in hosts], list(sizes), int(concurrency), groups)
+        return [{"host": host, "batch": number} for number, batch in enumerate(batches, start=1) for host in batch]
     except (InputError, ValueError) as error:
         raise AnsibleFilterError(f"gridops.metering.security_batches: {error}") from None
 

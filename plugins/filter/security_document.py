@@ -15,7 +15,7 @@ description:
   - Merges the parts of a baseline that are for all meters, for this family and for this generation of its firmware, the narrower one going
     before the wider one, and adds the passwords and waivers of this meter.
   - The result holds options of M(gridops.metering.meter_security). All of it is checked; nothing is contacted.
-positional: host, family, generation, passwords
+positional: host, family, facts, passwords
 options:
   _input:
     description: The baseline, a dictionary with C(profile), C(security) and C(waivers).
@@ -29,10 +29,12 @@ options:
     description: Family of the meter.
     type: str
     required: true
-  generation:
-    description: Generation of its firmware, as C(meter.firmware.generation) of M(gridops.metering.meter_facts) tells it.
-    type: str
-    default: unknown
+  facts:
+    description:
+      - What was read of the meter, as M(gridops.metering.meter_facts) tells it. Model and firmware version say which generation it is of.
+      - Without it only what holds for all generations is taken, and the parts of all of them are checked.
+    type: dict
+    default: {}
   passwords:
     description: Passwords by user or account group, from your vault.
     type: dict
@@ -45,7 +47,7 @@ seealso:
 EXAMPLES = r"""
 - name: What the baseline wants of this meter
   ansible.builtin.debug:
-    msg: "{{ metering_baseline | gridops.metering.security_document(inventory_hostname, 'hep', '4') }}"
+    msg: "{{ metering_baseline | gridops.metering.security_document(inventory_hostname, 'hep', ansible_facts.meter) }}"
 """
 
 RETURN = r"""
@@ -60,11 +62,15 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError
-from ansible_collections.gridops.metering.plugins.module_utils._engine.security.baseline import document
+from ansible_collections.gridops.metering.plugins.module_utils._engine.security.baseline import document, generation_of
 
 
 def security_document(
-    baseline: object, host: str, family: str = "pm5000", generation: str = "unknown", passwords: Mapping[str, str] | None = None
+    baseline: object,
+    host: str,
+    family: str = "pm5000",
+    facts: Mapping[str, Any] | None = None,
+    passwords: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The options. Raises AnsibleFilterError on bad input, without showing a password."""
     if not isinstance(baseline, Mapping):
@@ -72,7 +78,7 @@ def security_document(
     if passwords is not None and not isinstance(passwords, Mapping):
         raise AnsibleFilterError("gridops.metering.security_document: passwords must be a dictionary of user or group to password")
     try:
-        return document(baseline, str(host), str(family), str(generation or "unknown"), passwords)
+        return document(baseline, str(host), str(family), generation_of(facts or {}), passwords)
     except InputError as error:
         raise AnsibleFilterError(f"gridops.metering.security_document: {error}") from None
 

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..base.errors import InputError
-from ..catalogue.models import HEP, MCS301, PM5000, families
+from ..catalogue.generations import generation as generation_by
+from ..catalogue.models import HEP, MCS301, PM5000, families, find_model
+from ..catalogue.versions import Version
 from .checks import mapping
 from .wanted import refuse_foreign, wanted_from
 from .wanted_users import GROUPS
@@ -43,7 +45,6 @@ _OPTIONS = {
 }  # fmt: skip
 #: What a part for all may hold: each family takes what it has.
 _ALL = tuple(dict.fromkeys(name for names in _OPTIONS.values() for name in names if name not in ("users", "accounts", "break_glass")))
-#: Options whose parts a DLMS meter does not have.
 _PROFILE = ("id", "version", "owner", "valid_until")
 _RULE = "rollout 4.2"
 
@@ -56,7 +57,12 @@ def document(
     passwords: Mapping[str, str] | None = None,
     today: datetime.date | None = None,
 ) -> dict[str, Any]:
-    """What the baseline says of one meter, as options of meter_security. Raises InputError."""
+    """What the baseline says of one meter, as options of meter_security; of an unknown generation, what holds for all. Raises InputError.
+
+    While the generation is not known the parts of all of them are checked, so that a fault in any is found before a meter is asked.
+    """
+    for age in GENERATIONS.get(family, ()) if generation == "unknown" else ():
+        document(baseline, host, family, age, passwords, today)
     given = mapping("metering_baseline", baseline, ("profile", "security", "waivers"), _RULE)
     _in_force(given.get("profile"), today or datetime.datetime.now(datetime.UTC).date())
     if family not in families:
@@ -72,6 +78,17 @@ def document(
         options["waivers"] = waivers
     _check(options, family)
     return options
+
+
+def generation_of(facts: Mapping[str, Any]) -> str:
+    """The generation of firmware that facts of a meter tell; ``unknown`` where they do not."""
+    firmware = facts.get("firmware")
+    try:
+        return generation_by(
+            find_model(facts.get("model")), Version.parse((firmware if isinstance(firmware, Mapping) else {}).get("version"))
+        )
+    except InputError:
+        return "unknown"
 
 
 def _in_force(given: Any, today: datetime.date) -> None:
