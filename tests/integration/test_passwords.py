@@ -4,148 +4,184 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from firmwarekit import PASSWORD as PLANTED
 from firmwarekit import firmware, play
 
-from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError
-from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target, Timeouts, Tls
-from ansible_collections.gridops.metering.plugins.module_utils._engine.profiles.loader import load_profile
-from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
+from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import open_records
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.channel_web import WebChannel
-from ansible_collections.gridops.metering.plugins.module_utils._engine.security.login_guard import Guard
-from ansible_collections.gridops.metering.plugins.module_utils._engine.security.marks import user_account
-from ansible_collections.gridops.metering.plugins.module_utils._engine.security.password_rotation import Rotor, Verdict
-from ansible_collections.gridops.metering.plugins.module_utils._engine.security.state import PASSWORD, Change
+from ansible_collections.gridops.metering.plugins.module_utils._engine.security.settings_run import Report
+from ansible_collections.gridops.metering.plugins.plugin_utils._security_settings import run_settings
 from metersim import packages
-from metersim.testing import Fleet, MeterHandle
+from metersim.testing import Fleet
 
-KEY = b"Canary-key-of-the-vault"
-OLD, NEW = "Canary-old-90c2", "Canary-new-77aa"
+KEY = "Canary-key-of-the-vault"
+OLD, NEW, ELSE = "Canary-old-90c2", "Canary-new-77aa", "Canary-else-11bb"
 ADMIN, READER = "USER1", "USER2"
 SURFACES = ("hep", "hep-b")
-CASES = ("good", "reply_lost", "refused", "lost", "killed", "unknown")
 
 
 class Killed(BaseException):
     """The run ends here."""
 
 
-def meters() -> list[dict[str, Any]]:
-    users = [
-        {"name": ADMIN, "password": OLD, "permissions": "all"},
-        {"name": READER, "password": OLD, "permissions": ["read"]},
-    ]
-    hep = {"mode": "advanced", "users": users, "settings": {"web_programming": True, "lockout_web": 3, "lockout_duration": 30}}
-    return [
-        {"name": f"{surface}-{case}".replace("_", "-"), "model": "ION9000", "firmware": "4.0.0", "surface": surface, "hep": hep}
-        for surface in SURFACES
-        for case in CASES
-    ]
+def hep(name: str, surface: str = "hep", firmware: str = "4.0.0", **more: Any) -> dict[str, Any]:
+    """A meter that locks an account at the third failed login over the web."""
+    settings = {"web_programming": True, "lockout_web": 3}
+    users = [{"name": ADMIN, "password": OLD, "permissions": "all"}, {"name": READER, "password": OLD, "permissions": ["read"]}]
+    given = {"mode": "advanced", "users": users, **more, "settings": settings}
+    return {"name": name, "model": "ION9000", "firmware": firmware, "surface": surface, "hep": given}
+
+
+CASES = {"hep": ("good", "lost-reply", "refused", "lost-request", "ignored", "killed"), "hep-b": ("lost-reply", "lost-request", "killed")}
+METERS = [
+    *(hep(f"{surface}-{case}", surface) for surface in SURFACES for case in (*CASES[surface], "elsewhere")),
+    hep("wrong"),
+    hep("number", "hep", "3.1.0", mode="legacy_support", users=None, password="24681357"),
+    hep("locked", "hep-b"),
+]
 
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with Fleet({"name": "passwords", "clock_factor": 100, "meters": meters()}, tmp_path_factory.mktemp("passwords")) as running:
+    for item in METERS:
+        item["hep"] = {name: value for name, value in item["hep"].items() if value is not None}
+    with Fleet({"name": "passwords", "clock_factor": 100, "meters": METERS}, tmp_path_factory.mktemp("passwords")) as running:
         yield running
 
 
 class Bench:
-    """One meter, its ledger, and runs one after another; ``lose`` is what happens to the next write on this side of the network."""
+    """One meter and one ledger; every call is a run of its own."""
 
     def __init__(self, fleet: Fleet, name: str, folder: Path) -> None:
-        host = yaml.safe_load(fleet.inventory.read_text(encoding="utf-8"))["meters"]["hosts"][name]
-        tls = Tls(fingerprint=host["metering_tls"]["fingerprint"])
-        self.target = Target(name, host["ansible_host"], host["metering_ports"], 255, Timeouts(2, 5), tls=tls, family="hep")
-        self.profile = load_profile(host["metering_profile"])
-        self.meter: MeterHandle = fleet.meter(name)
-        self.records: Records = open_records(str(folder / f"{name}.sqlite3"), "test")
-        self.lose = ""
+        self.name, self.meter, self.ledger = name, fleet.meter(name), folder / f"{name}.sqlite3"
+        host = fleet.hosts()[name]
+        self.options = {key.removeprefix("metering_"): value for key, value in host.items() if key.startswith("metering_")}
+        self.options |= {"host": host["ansible_host"], "records": str(self.ledger), "marks_key": KEY, "accept": ["unverified_profile"]}
 
-    def run(self, current: str, new: str, subject: str = ADMIN) -> Verdict:
-        """Sign in as the administrator with what works, then set the password of ``subject`` where that is needed."""
-        guard = Guard(self.records.secrets, "S1", KEY, factor=100, duration=30, attempts={"web": 3})
-        rotor = Rotor(self.records.secrets, guard, "S1", KEY, "web", lambda: None)
-        channel, own = WebChannel(self.target, self.profile, "4"), subject == ADMIN
-        account, admin = user_account(subject, "hep"), user_account(ADMIN, "hep")
-        try:
-            found = rotor.sign_in(admin, current, new if own else None, login=lambda secret: channel.login(ADMIN, secret))
-            if found.reason or not rotor.wanted(account, new, "always").change:
-                return found
-            login: Callable[[str], None] = lambda secret: (channel.login if own else channel.prove)(subject, secret)  # noqa: E731
-            return rotor.rotate(
-                account, new, own=own, current=current if own else None, write=self._write(channel, subject, new), login=login
-            )
-        finally:
-            channel.close()
+    def run(self, password: str, user: str = ADMIN, *, change: bool = True, check: bool = False, **more: Any) -> Report:
+        """meter_security, or without ``change`` meter_security_info, signed in with this password as far as that works."""
+        options = {**self.options, "credentials": {"admin": {"user": user, "password": password}}, **more}
+        return run_settings(options, self.name, change=change, check=check)
 
-    def _write(self, channel: WebChannel, subject: str, new: str) -> Callable[[], None]:
-        def act() -> None:
-            lose, self.lose = self.lose, ""
-            if lose == "lost":
-                raise DeviceError("security", "transport_failed", "the connection ended")
-            channel.write(Change(f"password:{subject}", PASSWORD, subject, None), new)
-            if lose == "killed":
-                raise Killed
+    def rotate(self, current: str, **new: str) -> Report:
+        return self.run(current, users=[{"name": name, "password": secret} for name, secret in new.items()])
 
-        return act
+    def pending(self) -> bool:
+        return bool(open_records(str(self.ledger), "test", read_only=True).secrets.pending(str(self.meter.state()["serial"])))
 
-    def spent(self) -> int:
-        """Failed logins that the meter has counted ever."""
-        return sum(item["total"] for item in self.meter.lockouts().values())
-
-    def locked(self) -> bool:
-        return any(item["locked"] for item in self.meter.lockouts().values())
+    def counted(self) -> tuple[int, bool]:
+        """Failed logins that the meter has counted ever, and whether it has locked anybody."""
+        rows = self.meter.lockouts().values()
+        return sum(item["total"] for item in rows), any(item["locked"] for item in rows)
 
 
-@pytest.mark.parametrize("surface", SURFACES)
-@pytest.mark.requirement("F-27", "R-198", "R-309", "R-315")
-def test_a_password_ends_known_whatever_happens_to_its_change(fleet: Fleet, surface: str, tmp_path: Path) -> None:
-    """Good, reply lost, refused, lost on the way, killed; each time the next run has the new password at work and changes nothing more."""
-    spent: dict[str, int] = {}
-    for case, reason in (
-        ("good", ""),
-        ("reply_lost", ""),
-        ("refused", "password_refused"),
-        ("lost", "password_not_taken"),
-        ("killed", None),
-    ):
-        bench = Bench(fleet, f"{surface}-{case}".replace("_", "-"), tmp_path)
-        if case in ("reply_lost", "refused"):
-            bench.meter.faults({"F-27": {"mode": "lost_reply" if case == "reply_lost" else "refused"}})
-        bench.lose = case
-        try:
-            first = bench.run(OLD, NEW)
-            assert first.reason == reason, case
-        except Killed:
-            assert bench.records.secrets.pending("S1")
-        again = bench.run(OLD, NEW)
-        last = bench.run(OLD, NEW)
-        assert (again.reason, again.which, last.reason, last.which) == ("", "new", "", "new"), case
-        changes = bench.meter.events("password_changed")
-        assert len(changes) == 1 and not bench.records.secrets.pending("S1") and not bench.locked(), case
-        spent[case] = bench.spent()
-    assert spent == {"good": 0, "reply_lost": 0, "refused": 0, "lost": 1, "killed": 0}
+def killed_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next write reaches the meter, and the run never learns of it."""
+    write = WebChannel.write
+
+    def last(self: WebChannel, *given: Any) -> None:
+        write(self, *given)
+        raise Killed
+
+    monkeypatch.setattr(WebChannel, "write", last)
+
+
+ENDINGS = {
+    "good": "",
+    "lost-reply": "",
+    "refused": "password_refused",
+    "lost-request": "password_not_taken",
+    "ignored": "password_not_taken",
+}
+COUNTED = {"good": 0, "lost-reply": 0, "refused": 0, "lost-request": 1, "ignored": 1, "killed": 0}
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-@pytest.mark.requirement("F-26", "F-27", "F-38", "R-320", "R-344")
-def test_nothing_that_works_is_said_and_no_account_is_locked(fleet: Fleet, surface: str, tmp_path: Path) -> None:
-    """Another tool changes the password: one failed login, then none, however often the run is repeated."""
-    bench = Bench(fleet, f"{surface}-unknown", tmp_path)
-    assert not bench.run(OLD, NEW, READER).reason and bench.spent() == 0
-    bench.meter.action("set_password", user=ADMIN, password="Canary-else-11bb")
-    assert bench.run(OLD, NEW, READER).reason == "changed_out_of_band"
-    for dummy in range(3):
-        assert bench.run(OLD, NEW, READER).reason == "login_held"
-    assert bench.spent() == 1 and not bench.locked()
-    assert bench.run("Canary-else-11bb", NEW, READER).which == "current", "the vault has the right one: tried at once"
-    assert bench.spent() == 1
+@pytest.mark.requirement("F-27", "R-198", "R-309")
+def test_a_password_ends_known_whatever_happens_to_its_change(
+    fleet: Fleet, surface: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The own password, each case with a meter of its own. The next run, with the same two, ends with the new one at work."""
+    for case in CASES[surface]:
+        bench = Bench(fleet, f"{surface}-{case}", tmp_path)
+        if case not in ("good", "killed"):
+            bench.meter.faults({"F-27": {"mode": case.replace("-", "_")}})
+        if case == "killed":
+            with monkeypatch.context() as patch, pytest.raises(Killed):
+                killed_after(patch)
+                bench.rotate(OLD, **{ADMIN: NEW})
+            assert bench.pending()
+        else:
+            first = bench.rotate(OLD, **{ADMIN: NEW})
+            assert (first.reason, first.changed) == (ENDINGS[case], not ENDINGS[case]), (case, first.text)
+        again = bench.rotate(OLD, **{ADMIN: NEW})
+        assert (again.reason, again.outcome) == ("", "changed" if ENDINGS.get(case) else "current"), (case, again.text)
+        assert len(bench.meter.events("password_changed")) == 1 and not bench.pending(), case
+        assert bench.counted() == (COUNTED[case], False), case
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.requirement("F-26", "F-38", "R-315", "R-320", "R-344", "R-360")
+def test_a_password_that_somebody_else_changed_costs_one_login(fleet: Fleet, surface: str, tmp_path: Path) -> None:
+    """The own one and another one are changed in one run; then the meter has a third, and nothing is tried twice."""
+    bench = Bench(fleet, f"{surface}-elsewhere", tmp_path)
+    done = bench.rotate(OLD, **{READER: "Canary-read-77aa", ADMIN: NEW})
+    assert [(row["subject"], row["state"], row["consumers"]) for row in done.secrets] == [
+        (READER, "changed", []),
+        (ADMIN, "changed", ["admin"]),
+    ]
+    assert bench.rotate(NEW, **{READER: "Canary-read-77aa", ADMIN: NEW}).outcome == "current"
+    bench.meter.action("set_password", user=ADMIN, password=ELSE)
+    lost = bench.run(NEW, change=False)
+    assert lost.reason == "changed_out_of_band" and [line["rule"] for line in lost.diagnosis] == ["own"]
+    assert [bench.run(NEW, change=change, panel_programming=False).reason for change in (False, True)] == ["login_held", "login_held"]
+    assert bench.run(ELSE, change=False).reason == "", "the vault has the right one: tried at once"
+    assert bench.counted() == (1, False)
+
+
+@pytest.mark.requirement("F-26", "R-343", "R-344", "R-369")
+def test_a_wrong_password_costs_one_login_whoever_sends_it(fleet: Fleet, tmp_path: Path) -> None:
+    """Audit, change, check mode with a login, and all of it again."""
+    bench = Bench(fleet, "wrong", tmp_path)
+    reasons = [
+        bench.run(ELSE, change=False).reason,
+        bench.run(ELSE, panel_programming=False).reason,
+        bench.run(ELSE, check=True, check_login=True, panel_programming=False).reason,
+        bench.run(ELSE, change=False, default_credentials=True).reason,
+    ]
+    assert reasons == ["login_refused", "login_held", "login_held", "login_held"]
+    untried = bench.run(OLD, check=True, panel_programming=False)
+    assert "nobody signed in" in untried.text and not bench.meter.events("login_ok"), "no password is proven yet"
+    assert bench.run(OLD, change=False).reason == "" and bench.run(OLD, check=True, panel_programming=False).outcome == "planned"
+    assert bench.counted() == (1, False)
+
+
+@pytest.mark.requirement("R-186", "R-191", "R-256", "R-302")
+def test_the_model_number_is_the_account_user1(fleet: Fleet, tmp_path: Path) -> None:
+    """Signed in as 9000 under Legacy security support, the password of User1 is the own one."""
+    bench = Bench(fleet, "number", tmp_path)
+    users = [{"name": ADMIN, "password": "13572468"}]
+    assert bench.run("24681357", "9000", users=users).outcome == "changed"
+    again = bench.run("24681357", "9000", users=users)
+    assert again.outcome == "current"
+    audit = bench.run("13572468", "9000", change=False, default_credentials=True)
+    (default,) = [item for item in audit.controls if item.id.startswith("no_default_password")]
+    assert (default.state, default.evidence, bench.counted()) == ("pass", "login", (0, False)), "known without a try"
+
+
+@pytest.mark.requirement("F-26", "R-342", "R-343", "R-369", "R-370")
+def test_a_locked_account_is_left_alone_and_the_batch_is_told_until_when(fleet: Fleet, tmp_path: Path) -> None:
+    bench = Bench(fleet, "locked", tmp_path)
+    bench.meter.action("lock_user", user=ADMIN, protocol="web")
+    first, again = bench.run(OLD, change=False), bench.run(OLD, change=False)
+    assert (first.reason, again.reason) == ("locked_out", "locked_out") and 0 < (again.retry_after or 0) <= (first.retry_after or 0) <= 1800
+    assert [line["rule"] for line in again.diagnosis] == ["T-5"]
+    assert len(bench.meter.events("login_failed")) == 1
 
 
 # -- meters of the family pm5000: the login of an upgrade -------------------------------------------------------------
@@ -153,7 +189,7 @@ def test_nothing_that_works_is_said_and_no_account_is_locked(fleet: Fleet, surfa
 
 def upgrade(artifacts: Path, records: Path, password: str, **more: Any) -> dict[str, Any]:
     accounts = {"product_master": {"user": "user2", "password": password}, "administrator": {"user": "Administrator", "password": password}}
-    options = {"accept": ["loses_dlf3000", "unverified_profile"], "marks_key": KEY.decode(), "credentials": accounts, **more}
+    options = {"accept": ["loses_dlf3000", "unverified_profile"], "marks_key": KEY, "credentials": accounts, **more}
     return firmware("{{ wanted }}", artifacts, records, **options)
 
 
@@ -170,6 +206,7 @@ def test_a_wrong_password_costs_an_upgrade_one_login_over_all_runs(tmp_path: Pat
         for name, source, target in kinds
     ]
     folder, records = tmp_path / "firmware", artifacts / "records.sqlite3"
+    records.unlink(missing_ok=True)
     packages.write(folder, [("PM5560", "2.8.3")], 20_000, methods=("ftp",))
     packages.write(folder, [("PM5560", "4.4.0")], 20_000, methods=("web",))
     with Fleet({"name": "onelogin", "clock_factor": 100, "meters": listed}, tmp_path) as fleet:
