@@ -24,7 +24,7 @@ __all__ = ["MANIFEST_NAME", "ArtifactFile", "Fault", "Manifest", "Package", "Sig
 
 MANIFEST_NAME = "firmware.yml"
 PACKAGE_ENDING = ".sedp"  # R-113, R-137
-ION_ENDINGS = (".zip", ".upx")  # R-166, R-167
+ION_ENDINGS = (".zip", ".upx", ".ZIP", ".UPX")  # R-166, R-167
 _SIGNATURES = {"detached": "present", "embedded_opaque": "unverified"}
 _CHUNK = 1 << 20
 _OPAQUE = "mcs301"  # the family whose versions are identifiers
@@ -270,8 +270,8 @@ def _container_faults(package: Package, endings: tuple[str, ...] = (PACKAGE_ENDI
     if len(found) != 1:
         yield Fault("artifact_missing", f"package {package.id} has {len(found)} files of the role package; exactly one is needed")
     for item in package.files:
-        if item.role == "package" and not item.name.lower().endswith(endings):
-            yield Fault("artifact_wrong_type", f"package {package.id}: {item.name} does not end in {' or '.join(endings)}")
+        if item.role == "package" and not item.name.endswith(endings):
+            yield Fault("artifact_wrong_type", f"package {package.id}: {item.name} does not end in {' or '.join(endings[:2])}")
         elif item.role not in ("package", "signature"):
             yield Fault(
                 "artifact_wrong_type",
