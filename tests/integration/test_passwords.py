@@ -12,9 +12,12 @@ import pytest
 from firmwarekit import PASSWORD as PLANTED
 from firmwarekit import firmware, play
 
+from ansible_collections.gridops.metering.plugins.module_utils._argspec import target_from
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Credential
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import open_records
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.channel_web import WebChannel
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.settings_run import Report
+from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.ftp import FtpSession
 from ansible_collections.gridops.metering.plugins.plugin_utils._security_settings import run_settings
 from metersim import packages
 from metersim.testing import Fleet
@@ -182,6 +185,51 @@ def test_a_locked_account_is_left_alone_and_the_batch_is_told_until_when(fleet: 
     assert (first.reason, again.reason) == ("locked_out", "locked_out") and 0 < (again.retry_after or 0) <= (first.retry_after or 0) <= 1800
     assert [line["rule"] for line in again.diagnosis] == ["T-5"]
     assert len(bench.meter.events("login_failed")) == 1
+
+
+# -- accounts of the family pm5000 ------------------------------------------------------------------------------------
+
+PM_OLD, PM_NEW = "Canary-Old-90c2", "Canary-New-77aa"
+#: By firmware and surface: what goes wrong, how the first run ends, and failed logins that the meter counts.
+PM_CASES = {
+    ("2.7.8", "a"): ("lost_reply", "", 0),
+    ("2.7.8", "b"): ("ignored", "password_not_taken", 1),
+    ("4.3.5", "a"): ("refused", "password_refused", 0),
+    ("4.3.5", "b"): ("lost_request", "password_not_taken", 1),
+}
+
+
+def pm5000(version: str, surface: str) -> dict[str, Any]:
+    old = version == "2.7.8"
+    accounts = {"product_master": ("user2", "web_master", "user1")} if old else {"administrator": ("Administrator", "guest", "Guest")}
+    ((main, (user, other, name)),) = accounts.items()
+    given = {main: {"user": user, "password": PM_OLD}, other: {"user": name, "password": f"{PM_OLD}x"}}
+    return {"name": f"pm-{surface}-{version[0]}", "model": "PM5560", "firmware": version, "surface": surface, "accounts": given}
+
+
+@pytest.mark.requirement("F-27", "R-035", "R-198", "R-309")
+def test_accounts_of_old_and_new_firmware_end_known_and_ftp_follows(tmp_path: Path) -> None:
+    """The own account by its group, on all four surfaces; afterwards the FTP server takes the new password as well."""
+    listed = [pm5000(*kind) for kind in PM_CASES]
+    with Fleet({"name": "pmpasswords", "clock_factor": 100, "meters": listed}, tmp_path) as fleet:
+        for (version, surface), (fault, reason, failed) in PM_CASES.items():
+            item = pm5000(version, surface)
+            (group, account), *_others = item["accounts"].items()
+            bench = Bench(fleet, item["name"], tmp_path)
+            bench.meter.faults({"F-27": {"mode": fault}})
+            ends = []
+            for dummy in range(3):
+                credentials = {group: {"user": account["user"], "password": PM_OLD}}
+                accounts = {group: {"password": PM_NEW}}
+                options = {**bench.options, "credentials": credentials, "accounts": accounts}
+                report = run_settings(options, bench.name, change=True, check=False)
+                ends.append((report.reason, report.outcome))
+            assert ends == [(reason, "failed" if reason else "changed"), ("", "changed" if reason else "current"), ("", "current")], item
+            counted = [event for event in bench.meter.events() if event["kind"] in ("http_login_failed", "web_login_failed")]
+            assert len(counted) == failed and not bench.pending(), item
+            if version == "2.7.8":
+                with FtpSession(target_from(bench.options, bench.name), Credential(account["user"], PM_NEW)) as session:
+                    session.require_layout()
 
 
 # -- meters of the family pm5000: the login of an upgrade -------------------------------------------------------------
