@@ -24,7 +24,7 @@ DEFAULT_CONCURRENCY = 200
 DEFAULT_PER_GATEWAY = 1
 DEFAULT_DEADLINE = 30.0  # seconds per meter and try
 DEFAULT_SUBSETS = ("identity", "firmware")
-MOST_THREADS = 256  # DLMS meters read at the same time, whatever the concurrency
+MOST_THREADS = 256  # DLMS meters read, or handshakes waited for, at the same time, whatever the concurrency
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,8 @@ async def read_fleet(jobs: Iterable[Job], options: FleetOptions) -> dict[str, di
     todo = list(jobs)
     work = _Pass(todo, options)
     workers = min(options.concurrency, len(work.ready))
+    if any(job.target.family == hep.FAMILY for job in todo):  # handshakes wait in threads; a queue for few of them would cost deadlines
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(min(options.concurrency, MOST_THREADS), "probe"))
     try:
         await asyncio.gather(*(work.work() for _number in range(workers)))
     finally:
