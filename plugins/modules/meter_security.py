@@ -5,12 +5,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: meter_security
-short_description: Bring the security of a DLMS/COSEM meter to a wanted state
+short_description: Bring the security of a meter to a wanted state
 version_added: 0.3.0
 author:
   - The gridops.metering authors (@gridops)
 description:
-  - For meters of family V(mcs301). Sets the security policy, the low-level password of a client and the symmetric keys of HLS, closes image
+  - One desired-state document for all families. What is not asked for is looked at and reported, never changed. An option that a family does not
+    have is refused by its name, before any contact.
+  - On HEP and PM5000 meters (since 0.4.0) settings, users, accounts and the security mode are read and written by the way that a profile describes,
+    or listed for a person with the maker's tool where there is no way (V(handed_over)). The order of changes keeps somebody who may configure
+    security at every moment; each change is compared before and read back after; somebody else's change in between stops the run.
+  - Every login is in the records before it is sent. A wrong password costs one failed login and is not tried again; a new password is set in two
+    phases, so have it in your vault before the task runs.
+  - On meters of family V(mcs301) it sets the security policy, the low-level password of a client and the symmetric keys of HLS, closes image
     transfer, and sets the clock, each only where an option asks for it. Everything else is looked at and reported.
   - Nothing is changed before everything was read and judged. Settings come first, then the keys, and the policy last.
   - Keys are changed one by one in the order GAK, GUEK, GBEK, KEK. Each is written into the records as on its way, sent wrapped under the present
@@ -18,9 +25,9 @@ description:
     of each key, the old one or the new one, so both must be kept until the task has ended well.
   - Whether the keys are the wanted ones is told by the records, or by one association with the wanted keys, which fails where there is something
     to change. A low-level password is never tried out, because that sends it in clear.
-  - Other families are refused before any contact. What their webpages and tools offer comes with a later release.
 requirements:
-  - cryptography, on the control node
+  - cryptography, on the control node, for family V(mcs301)
+  - requests, jmespath, jsonschema and pymodbus, on the control node, for families V(hep) and V(pm5000)
 options:
   policy:
     description:
@@ -44,16 +51,12 @@ options:
         required: true
   update_secret:
     description:
-      - V(always) writes O(lls_secret) unless the records know that it is the one that was written last.
-      - V(on_create) writes it only where the records know of none, and needs O(marks_key).
+      - V(always) writes a password unless the records know that it is the one that was written last.
+      - V(on_create) writes it only where the account is new, or on DLMS/COSEM meters where the records know of none. Needs O(marks_key).
+      - V(if_expired) (since 0.4.0, not on DLMS/COSEM meters) writes it where the present one is older than O(max_age_days).
     type: str
-    choices: [always, on_create]
+    choices: [always, on_create, if_expired]
     default: always
-  marks_key:
-    description:
-      - A key from your vault, 16 characters or more. With it the records keep a mark (HMAC) of the password, by which the next run knows whether
-        it is still the wanted one. Without it no mark of a password is kept, and V(always) writes it in every run.
-    type: str
   new_keys:
     description:
       - Keys that the meter shall have, any of C(guek), C(gak), C(gbek) and C(kek), as 32 hexadecimal digits each. O(dlms_keys) has the present ones
@@ -77,18 +80,19 @@ options:
     type: str
     choices: [report, set]
     default: report
-  check_login:
-    description:
-      - Whether check mode may sign in with O(dlms_keys) although the records do not know that they ever worked.
-    type: bool
-    default: false
   campaign:
     description:
       - Name under which changes are written into the journal.
     type: str
     default: adhoc
+  handover_dir:
+    description:
+      - Folder of the control node for the lists of O(channel=handover). Without it the list is in the result only.
+    type: path
+    version_added: 0.4.0
 extends_documentation_fragment:
   - gridops.metering.connection
+  - gridops.metering.connection.attest
   - gridops.metering.security
   - gridops.metering.attributes
   - gridops.metering.attributes.action_group
@@ -96,7 +100,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Plans, and changes nothing. Uses only keys which the records know to have worked, unless O(check_login=true), and never probes. A counter
+      - Plans, and changes nothing. Uses only keys and passwords which the records know to have worked, unless O(check_login=true), and never probes. A counter
         of the records is spent with every request, also here.
   diff_mode:
     support: full
@@ -104,7 +108,7 @@ attributes:
   idempotent:
     description: A second run changes nothing.
     support: full
-    details: With O(lls_secret) only where O(marks_key) is given.
+    details: With passwords only where O(marks_key) is given.
   in_process:
     description: Runs in the process of the controller, where the records are. It cannot be delegated to another host.
     support: full
@@ -122,6 +126,34 @@ EXAMPLES = r"""
   gridops.metering.meter_security:
     image_transfer_enabled: false
     clock: set
+
+- name: Harden a HEP meter by its webpages
+  gridops.metering.meter_security:
+    family: hep
+    security_profile: site-ion9000.yml
+    mode: advanced
+    users:
+      - name: USER1
+        password: "{{ vault_user1 }}"
+      - name: USER2
+        password: "{{ vault_reader }}"
+        permissions: [read]
+    lockout:
+      attempts: {ion: 5, web: 5}
+      duration: 30
+    web: {protocol: https}
+    services: {ssh: false}
+    marks_key: "{{ vault_marks_key }}"
+    export: {dir: exports}
+
+- name: New passwords for both accounts of a PM5000, where they are older than half a year
+  gridops.metering.meter_security:
+    accounts:
+      administrator: {password: "{{ vault_administrator }}"}
+      guest: {password: "{{ vault_guest }}"}
+    update_secret: if_expired
+    max_age_days: 180
+    marks_key: "{{ vault_marks_key }}"
 
 - name: See what a change of all keys would do
   gridops.metering.meter_security:
@@ -146,7 +178,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 outcome:
-  description: V(current), V(changed), V(planned) (check mode), V(blocked) (nothing was changed) or V(failed).
+  description: V(current), V(changed), V(planned) (check mode), V(handed_over), V(blocked) (nothing was changed) or V(failed).
   returned: always
   type: str
 reason:
@@ -171,7 +203,8 @@ serial:
   type: str
 controls:
   description:
-    - Every point that was judged. C(state) is V(pass), V(fail), V(unknown), V(planned) or V(changed). Neither C(want) nor C(have) ever holds a secret.
+    - Every point that was judged. C(state) is V(pass), V(fail), V(unknown), V(planned), V(changed), V(not_applicable), V(waived) or V(attested).
+      Unknown is never good. Neither C(want) nor C(have) ever holds a secret.
   returned: always
   type: list
   elements: dict
@@ -198,6 +231,9 @@ controls:
     remedy:
       description: The options that would change it.
       type: str
+    evidence:
+      description: Where C(have) was seen, such as V(page), V(register), V(probe) or V(attested).
+      type: str
 summary:
   description: Number of controls by state.
   returned: always
@@ -212,21 +248,87 @@ prechecks:
   returned: always
   type: list
   elements: dict
+model:
+  description: Model of the meter.
+  returned: for families hep and pm5000
+  type: str
+channel:
+  description: The way that was used, V(profile), V(registers) or V(handover).
+  returned: for families hep and pm5000
+  type: str
+mode:
+  description: Security mode, V(unknown) where nothing tells it.
+  returned: for families hep and pm5000
+  type: str
+settings:
+  description: The settings that were seen, by flat name.
+  returned: for families hep and pm5000
+  type: dict
+provenance:
+  description: Where each of them was seen.
+  returned: for families hep and pm5000
+  type: dict
+users:
+  description: Users with their permissions, or accounts with their group; null where they are not shown.
+  returned: for families hep and pm5000
+  type: list
+  elements: dict
+ports:
+  description: Ports that were probed, V(open), V(closed), V(filtered) or V(unknown).
+  returned: for families hep and pm5000
+  type: dict
+plan:
+  description: The changes in their order, with C(control), C(kind), C(subject) and C(want). A password is never in it.
+  returned: for families hep and pm5000
+  type: list
+  elements: dict
+secrets:
+  description: What became of each password that was set, with C(subject), C(account), C(state), C(works) and C(consumers).
+  returned: for families hep and pm5000
+  type: list
+  elements: dict
+notes:
+  description: What has to follow elsewhere.
+  returned: for families hep and pm5000
+  type: list
+  elements: str
+handover:
+  description: Points that a person has to set, with C(control), C(want), C(have), C(where) and C(known).
+  returned: when the outcome is handed_over
+  type: list
+  elements: dict
+handover_file:
+  description: The list for printing.
+  returned: with O(handover_dir)
+  type: str
+diagnosis:
+  description: What to do when nobody gets in, in order. Each line has C(rule), C(symptom), C(steps) and C(next).
+  returned: when a login failed, or O(diagnose) is given
+  type: list
+  elements: dict
+export_file:
+  description: The file that O(export) wrote, or the one that says the same already.
+  returned: with O(export)
+  type: str
+retry_after:
+  description: Seconds before which nothing signs in.
+  returned: when an account is locked or a password held back
+  type: int
 key_states:
   description: What became of each new key that was sent, V(changed), V(refused) or V(unknown).
   returned: when keys were sent
   type: dict
 rights:
   description: Objects that the own client and the public client may change, with writable attributes and methods.
-  returned: always
+  returned: for family mcs301
   type: dict
 associations:
   description: The meter's associations, with client and mechanism of authentication.
-  returned: always
+  returned: for family mcs301
   type: list
   elements: dict
 logins:
-  description: C(refused), the number of associations that the meter refused, and whether one of them was a probe (C(probed)).
+  description: C(refused), the number of logins that the meter refused, and for family mcs301 whether one of them was a probe (C(probed)).
   returned: always
   type: dict
 unread:

@@ -5,16 +5,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: meter_security_info
-short_description: Read and judge the security of a DLMS/COSEM meter
+short_description: Read and judge the security of a meter
 version_added: 0.3.0
 author:
   - The gridops.metering authors (@gridops)
 description:
-  - For meters of family V(mcs301). Reads the security policy, who may sign in and how, what the own client and the public client may change, whether
+  - Compares a meter with a baseline and changes nothing. The options that describe the baseline are those of M(gridops.metering.meter_security).
+  - HEP and PM5000 meters (since 0.4.0) are read by the way that a profile describes, and without one from outside only (ports, redirect). What
+    is not seen is V(unknown), never V(pass).
+  - On meters of family V(mcs301) it reads the security policy, who may sign in and how, what the own client and the public client may change, whether
     image transfer is closed, and the clock, and judges them. Nothing is written to the meter.
   - With keys it signs in once with O(dlms_keys). Without keys it sees what the public client is shown, and the rest is V(unknown).
-  - Other families are refused before any contact.
 requirements:
+  - requests, jmespath, jsonschema and pymodbus, on the control node, for families V(hep) and V(pm5000)
   - cryptography, where it runs, if O(dlms_keys) are given
 options:
   policy:
@@ -24,6 +27,7 @@ options:
     choices: [authenticated, encrypted, authenticated_encrypted]
 extends_documentation_fragment:
   - gridops.metering.connection
+  - gridops.metering.connection.attest
   - gridops.metering.security
   - gridops.metering.attributes
   - gridops.metering.attributes.action_group
@@ -31,14 +35,15 @@ attributes:
   check_mode:
     support: full
     details:
-      - In check mode it signs in only with keys which the records know to have worked. Otherwise, and on another host, it reads as the public client.
+      - In check mode it signs in only with keys or passwords which the records know to have worked. Otherwise it reads what is shown without.
+      - On another host it reads meters of family V(mcs301) only.
   diff_mode:
     support: N/A
     details: Changes nothing.
   in_process:
     support: full
 notes:
-  - Keys and passwords can never be read from a meter. That a key is the wanted one is known only from having used it.
+  - Keys and passwords can never be read from a meter. That one of them is the wanted one is known only from having used it.
 seealso:
   - module: gridops.metering.meter_security
 """
@@ -46,6 +51,16 @@ seealso:
 EXAMPLES = r"""
 - name: Read the security of a meter
   gridops.metering.meter_security_info:
+  register: found
+
+- name: Compare a HEP meter with a baseline
+  gridops.metering.meter_security_info:
+    family: hep
+    security_profile: site-ion9000.yml
+    mode: advanced
+    web: {protocol: https}
+    services: {ssh: false, telnet: false}
+    unsupported: leave
   register: found
 
 - name: Show what should be looked at
@@ -63,7 +78,8 @@ serial:
   returned: always
   type: str
 controls:
-  description: Every point that was judged, with C(id), C(state) (V(pass), V(fail) or V(unknown)), C(want), C(have), C(rule), C(text) and C(remedy).
+  description: Every point that was judged, with C(id), C(state) (V(pass), V(fail), V(unknown), V(not_applicable),
+    V(waived) or V(attested)), C(evidence), C(want), C(have), C(rule), C(text) and C(remedy).
   returned: always
   type: list
   elements: dict
@@ -78,13 +94,55 @@ findings:
   elements: dict
 rights:
   description: Objects that the own client and the public client may change, with writable attributes and methods.
-  returned: always
+  returned: for family mcs301
   type: dict
 associations:
   description: The meter's associations, with client and mechanism of authentication.
-  returned: always
+  returned: for family mcs301
   type: list
   elements: dict
+model:
+  description: Model of the meter.
+  returned: for families hep and pm5000
+  type: str
+channel:
+  description: The way that was used, V(profile), V(registers) or V(handover).
+  returned: for families hep and pm5000
+  type: str
+mode:
+  description: Security mode, V(unknown) where nothing tells it.
+  returned: for families hep and pm5000
+  type: str
+settings:
+  description: The settings that were seen, by flat name.
+  returned: for families hep and pm5000
+  type: dict
+provenance:
+  description: Where each of them was seen.
+  returned: for families hep and pm5000
+  type: dict
+users:
+  description: Users with their permissions, or accounts with their group; null where they are not shown.
+  returned: for families hep and pm5000
+  type: list
+  elements: dict
+ports:
+  description: Ports that were probed, V(open), V(closed), V(filtered) or V(unknown).
+  returned: for families hep and pm5000
+  type: dict
+diagnosis:
+  description: What to do when nobody gets in, in order. Each line has C(rule), C(symptom), C(steps) and C(next).
+  returned: when a login failed, or O(diagnose) is given
+  type: list
+  elements: dict
+export_file:
+  description: The file that O(export) wrote, or the one that says the same already.
+  returned: with O(export)
+  type: str
+retry_after:
+  description: Seconds before which nothing signs in.
+  returned: when an account is locked or a password held back
+  type: int
 unread:
   description: What could not be read, with the reason.
   returned: always
