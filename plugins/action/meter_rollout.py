@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.artifacts.manifest import Manifest, load
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError, MeteringError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import constants
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.accept import check_words
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.limits import attempt_limit
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import HEP, MCS301, find_model
@@ -240,7 +241,8 @@ class _Meters:
         """What is said and known of a HEP meter. Raises InputError."""
         if said.get("family") != HEP:
             return {}
-        ion, behind = said.get("ion") or self._campaign.raw.get("ion") or {}, bool(said.get("gateway"))
+        ion, own_unit = said.get("ion") or self._campaign.raw.get("ion") or {}, constants.UNIT_ID.number
+        behind = bool(said.get("gateway")) or str(said.get("unit_id") or own_unit) != str(own_unit)
         attested = (said.get("attest") or {}).get("security_mode")
         told = _known((facts.get("security") or {}).get("mode")) or (ion_rules.check_security_mode(attested) if attested else "unknown")
         return {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -118,6 +119,14 @@ def data_home(*parts: str) -> str:
     """A folder of this collection in the user's data folder, for what is kept where no option says so."""
     base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return str(Path(base, "gridops.metering", *parts))
+
+
+def attested_at(said: Any) -> float | None:
+    """A date of an attestation as seconds; None where it has none that can be read."""
+    try:
+        return datetime.fromisoformat(str(said)).timestamp()
+    except ValueError:
+        return None
 
 
 def documented_limits(task: FirmwareTask, **changes: Any) -> Limits:

@@ -23,7 +23,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.i
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.observe import Limits
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.steps import SendFile
 
-from ._method import Method, data_home, documented_limits
+from ._method import Method, attested_at, data_home, documented_limits
 
 ROLE = "admin"
 _PLACES = ("{package}", "{password}", "{user}", "{address}", "{logs}")
@@ -129,7 +129,7 @@ class IonMethod(Method):
             cap=self.slot()[1],
             wait=float(task.params.get("wait") or 0.0),
             not_started=bool(task.rules.attest.get("tool_not_started")),
-            not_started_at=None,
+            not_started_at=attested_at(task.rules.attest.get("at")),
             model=task.model.name,
             target=str(task.hop.target) if task.hop is not None else "",
             real_seconds=lambda seconds: seconds / factor,

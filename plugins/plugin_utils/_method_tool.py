@@ -9,7 +9,6 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, ClassVar
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, InputError
@@ -23,7 +22,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.o
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.steps import SendFile
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.tool import Settings, ToolSteps
 
-from ._method import Method, data_home, documented_limits
+from ._method import Method, attested_at, data_home, documented_limits
 
 ROLES = ("web_master", "product_master")
 _PLACES = ("{config}", "{package}", "{logs}", "{address}")
@@ -104,7 +103,7 @@ class ToolMethod(Method):
             cap=self.slot()[1],
             wait=float(task.params.get("wait") or 0.0),
             not_started=bool(task.rules.attest.get("tool_not_started")),
-            not_started_at=_time(task.rules.attest.get("at")),
+            not_started_at=attested_at(task.rules.attest.get("at")),
             model=task.model.name,
             target=str(task.hop.target) if task.hop is not None else "",
             real_seconds=lambda seconds: seconds / factor,
@@ -154,14 +153,6 @@ class ToolMethod(Method):
     def notes(self) -> Mapping[str, Any]:
         version = self.tool_version()
         return {"tool_mode": self.mode, "tool_version": version, "at_once": self.slot()[1], "sessions_dropped": True}
-
-
-def _time(said: Any) -> float | None:
-    """A date of an attestation as seconds; None where it has none that can be read."""
-    try:
-        return datetime.fromisoformat(str(said)).timestamp()
-    except ValueError:
-        return None
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.i
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.observe import Expected, Limits, Observation
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.steps import Reading, SendFile
 from ansible_collections.gridops.metering.plugins.module_utils._engine.upgrade.tool import Ran
+from ansible_collections.gridops.metering.plugins.module_utils._firmware_step import run_step
+from ansible_collections.gridops.metering.plugins.plugin_utils._firmware_remote import RemoteSteps
 
 requirement = pytest.mark.requirement
 OLD, NEW = "2.4.1", "3.0.0"
@@ -261,6 +264,34 @@ def test_a_technician_may_still_be_programming(tmp_path: Path) -> None:
     made.loaded = 1e9
     lost = made.observe(Observation(elapsed=200, detail=staged["detail"]).as_dict(), asdict(EXPECTED), asdict(LIMITS), 10_000)
     assert lost["outcome"] == "upgraded_unconfigured"
+
+
+@requirement("F-23", "R-168", "R-170")
+def test_another_run_takes_it_up(tmp_path: Path) -> None:
+    """The run that started ION Setup is gone; what it saved is in the records."""
+    first = steps(FakeHost(), tmp_path)
+    detail = first.stage()["detail"]
+    for loaded, end in ((390.0, "verified"), (1e9, "upgraded_unconfigured")):
+        later = replace(steps(FakeHost(), tmp_path, loaded=loaded), files=())
+        later.target.clock.pause(350)
+        moved = later.observe(Observation(elapsed=350, detail=detail).as_dict(), asdict(EXPECTED), asdict(LIMITS), 10_000)
+        assert moved["outcome"] == end
+
+
+@requirement("F-37")
+def test_a_jump_host_reads_for_it() -> None:
+    """The same snapshot by a step on another computer; here of a meter that is not there."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    target = Target("m", "127.0.0.1", {"modbus": port, "ion": port, "ion_tls": port}, 255, family="hep")
+    options = {"method": "ion", "clock_factor": 1.0, "search": []}
+    far = RemoteSteps(target, None, [], options, run_step, lambda path, name: path, lambda: None)
+    made = IonSteps(target, settings=IonSettings("manual", ".", "c"), far=far)
+    assert made.services() == {"ion": "closed", "ion_tls": "closed"}
+    for ask in (made.snapshot, made.identify, IonSteps(target).snapshot):
+        with pytest.raises(DeviceError) as caught:
+            ask()
+        assert caught.value.reason == "transport_failed"
 
 
 def test_what_was_never_saved_is_not_compared(tmp_path: Path) -> None:
