@@ -129,7 +129,7 @@ def test_a_password_ends_known_whatever_happens_to_its_change(
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-@pytest.mark.requirement("F-26", "F-38", "R-315", "R-320", "R-344", "R-360")
+@pytest.mark.requirement("F-26", "F-38", "R-307", "R-315", "R-320", "R-344", "R-360")
 def test_a_password_that_somebody_else_changed_costs_one_login(fleet: Fleet, surface: str, tmp_path: Path) -> None:
     """The own one and another one are changed in one run; then the meter has a third, and nothing is tried twice."""
     bench = Bench(fleet, f"{surface}-elsewhere", tmp_path)
@@ -139,6 +139,10 @@ def test_a_password_that_somebody_else_changed_costs_one_login(fleet: Fleet, sur
         (ADMIN, "changed", ["admin"]),
     ]
     assert bench.rotate(NEW, **{READER: "Canary-read-77aa", ADMIN: NEW}).outcome == "current"
+    aged = bench.run(NEW, users=[{"name": ADMIN, "password": "Canary-next-22cc"}], update_secret="if_expired", max_age_days=30)
+    assert aged.outcome == "current" and {"password_age:USER1", "password_age:USER2", "password:USER1"} <= {
+        item.id for item in aged.controls if item.state == "pass"
+    }
     bench.meter.action("set_password", user=ADMIN, password=ELSE)
     lost = bench.run(NEW, change=False)
     assert lost.reason == "changed_out_of_band" and [line["rule"] for line in lost.diagnosis] == ["own"]

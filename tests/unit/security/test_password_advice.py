@@ -14,7 +14,12 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.default_accounts import default_accounts, is_default
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.versions import Dotted, Version
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import open_records
-from ansible_collections.gridops.metering.plugins.module_utils._engine.security import break_glass, consumers, default_credentials
+from ansible_collections.gridops.metering.plugins.module_utils._engine.security import (
+    break_glass,
+    consumers,
+    default_credentials,
+    password_age,
+)
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.diagnosis import Case, case_from, diagnose
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.generate import generate
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.login_guard import Guard
@@ -161,6 +166,17 @@ def test_silence_is_no_answer(tmp_path: Path) -> None:
     audit = Audit(tmp_path, "0")
     audit.meter.silent_logins = 1
     assert audit.judge() == [("unknown", "")]
+
+
+@requirement("R-307")
+def test_overdue_passwords_are_named_and_unknown_ages_are_not_good() -> None:
+    ages = {"USER1": 10.0, "USER2": 400.0, "USER3": None, "USER4": 500.0}
+    found = password_age.judge(ages, ages.get, 365, renewed=["user4"])
+    assert [(item.id, item.state) for item in found] == [
+        ("password_age:USER1", "pass"),
+        ("password_age:USER2", "fail"),
+        ("password_age:USER3", "unknown"),
+    ]
 
 
 # -- the break-glass account ------------------------------------------------------------------------------------------

@@ -240,7 +240,7 @@ def test_when_a_password_is_set(bench: Bench) -> None:
     assert not bench.other(OLD + "x").reason
     bench.clock[0] += 89 * 86_400
     young = bench.run()[0].wanted(OTHER, NEW, "if_expired", 90)
-    assert (young.change, young.state, round(young.age_days or 0)) == (False, "other", 89)
+    assert (young.change, young.state, round(young.age_days or 0)) == (False, "kept", 89)
     bench.clock[0] += 86_400
     assert bench.run()[0].wanted(OTHER, NEW, "if_expired", 90).change
     same = bench.run()[0].wanted(OTHER, OLD + "x", "if_expired", 90)

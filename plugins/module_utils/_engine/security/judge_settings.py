@@ -259,8 +259,8 @@ def _password(subject: str, state: State, wanted: Wanted, mark: Mark | None) -> 
     if gone is not None:
         return replace(gone, id=name, want=want)
     if mark is not None and not mark.change:
-        known = mark.state == "same"
-        have = "set by an earlier run" if known else "not known to be it"
+        known = mark.state in ("same", "kept")  # kept: update_secret is if_expired, and the present one is not due
+        have = ("set by an earlier run" if mark.state == "same" else "another one, not due yet") if known else "not known to be it"
         return Control(name, PASS if known else FAIL, want, have, rule, mark.why, "" if known else "update_secret: always")
     have = "not known to be it" if mark is None else f"{mark.state} to the records"
     if not wanted.managed:

@@ -22,6 +22,8 @@ CURRENT, NEW, OTHER = "current", "new", "other"
 #: A change without a known end, or one that ended well, of a run that had no key for marks.
 UNMARKED = "unmarked"
 KNOWN, UNKNOWN = "known", "unknown"
+#: Another one is set, and stays until it is too old.
+KEPT = "kept"
 LOST = "lost"
 ALWAYS, ON_CREATE, IF_EXPIRED = "always", "on_create", "if_expired"
 UPDATE_SECRET = (ALWAYS, ON_CREATE, IF_EXPIRED)
@@ -212,7 +214,10 @@ def _unproven(answer: str) -> Verdict:
 
 @dataclass(frozen=True)
 class Need:
-    """Whether a password has to be set, judged without contact. ``state``: same, other or unknown to the records; ``age_days`` None: unknown."""
+    """Whether a password has to be set, judged without contact.
+
+    ``state`` is same, other, kept (another one, not due yet) or unknown to the records; ``age_days`` None: unknown.
+    """
 
     change: bool
     state: str
@@ -247,7 +252,7 @@ class Rotor:
         if update_secret == IF_EXPIRED and not expired:
             if age is None:
                 return Need(self._key is not None, state, age, False, "its age is not known")
-            return Need(False, state, age, False, f"it is {age:.0f} days old and may be {max_age_days or 0:g}")
+            return Need(False, KEPT, age, False, f"the present one is {age:.0f} days old and may be {max_age_days or 0:g}")
         return Need(True, state, age, expired, "it is older than it may be" if update_secret == IF_EXPIRED else "another one is set")
 
     def age_days(self, account: str) -> float | None:

@@ -26,7 +26,7 @@ from ..catalogue.models import HEP
 from ..meters import hep, pm5000
 from ..planning.prechecks import Precheck, blocking
 from ..wire.tls import tls_facts
-from . import capabilities, channel_handover, consumers, default_credentials, diagnosis, marks, plan_settings
+from . import capabilities, channel_handover, consumers, default_credentials, diagnosis, marks, password_age, plan_settings
 from .channel import STAGE
 from .channel_registers import RegisterChannel
 from .channel_web import WebChannel
@@ -446,7 +446,19 @@ class SettingsRun:
     def _controls(self) -> list[Control]:
         now = self.now
         found = [_never_by_probe(item, now.state) for item in judge(now.state, now.wanted, self._needs(), attest=now.options.attest)]
-        return found + self._default_passwords()
+        return [*found, *self._ages(found), *self._default_passwords()]
+
+    def _ages(self, found: Sequence[Control]) -> list[Control]:
+        """How old the passwords are that this run leaves as they are (R-307)."""
+        now, limit = self.now, self.now.wanted.max_age_days
+        login = subject_login(now)
+        if limit is None or now.rotor is None or login is None:
+            return []
+        rotor, names = now.rotor, [user.name for user in now.state.users or ()] or [now.real_user(login)]
+        renewed = [
+            user_of(now, item.id.removeprefix("password:")) for item in found if item.id[:9] == "password:" and item.state == PLANNED
+        ]
+        return password_age.judge(names, lambda user: rotor.age_days(now.account(user)), limit, renewed)
 
     def _default_passwords(self) -> list[Control]:
         now, state = self.now, self.now.state
