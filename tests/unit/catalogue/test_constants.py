@@ -72,6 +72,7 @@ NUMBERS = [
     _number("port_http", 80, None, requirement("R-097")),
     _number("port_https", 443, None, requirement("R-098")),
     _number("port_ssh", 22, None),
+    _number("port_telnet", 23, None),
     _number("port_ion", 7700, None),
     _number("port_ion_tls", 7443, None, requirement("X-10")),
     _number("port_modbus_rtu", 7701, None),
@@ -184,6 +185,7 @@ NUMBERS = [
     _number("login_hold", 86_400, None, requirement("R-369")),
     _number("login_failures", 2, None, requirement("R-344")),
     _number("login_unanswered", 2, None, requirement("R-344")),
+    _number("port_change_wait", 60, None),
 ]
 
 
