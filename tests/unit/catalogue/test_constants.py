@@ -182,6 +182,7 @@ NUMBERS = [
     _number("dlms_lls_min", 8, None),
     _number("dlms_lls_max", 64, None),
     _number("marks_key_min", 16, None),
+    _number("password_history", 5, None, requirement("R-307")),
     _number("login_hold", 86_400, None, requirement("R-369")),
     _number("login_failures", 2, None, requirement("R-344")),
     _number("login_unanswered", 2, None, requirement("R-344")),

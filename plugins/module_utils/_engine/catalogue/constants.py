@@ -268,6 +268,9 @@ LOGIN_FAILURES = Constant(
     "login_failures", 2, "logins", ("R-344", "own"), "that may fail on one account before a hold, where the meter's limit is not known"
 )
 LOGIN_UNANSWERED = Constant("login_unanswered", 2, "logins", ("R-344", "own"), "with one password that got no answer, before a hold")
+PASSWORD_HISTORY = Constant(
+    "password_history", 5, "passwords", ("R-307", "own"), "of an account, set before, that are told when one comes again"
+)
 MARKS_KEY_MIN = Constant("marks_key_min", 16, "characters", ("own",), "of the key under which marks of passwords are made")
 
 CONSTANTS: tuple[Constant, ...] = tuple(item for item in list(globals().values()) if isinstance(item, Constant))
