@@ -12,8 +12,8 @@ author:
 version_added: 0.4.0
 short_description: Take from a baseline what it says of one meter
 description:
-  - Merges the parts of a baseline that are for all meters, for this family and for this generation of its firmware, the narrower one going
-    before the wider one, and adds the passwords and waivers of this meter.
+  - Merges the parts of a baseline that are for all meters, for this family, this generation of its firmware and this model, the narrower
+    one going before the wider one, and adds the passwords and waivers of this meter.
   - The result holds options of M(gridops.metering.meter_security). All of it is checked; nothing is contacted.
 positional: host, family, facts, passwords
 options:
@@ -62,7 +62,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError
-from ansible_collections.gridops.metering.plugins.module_utils._engine.security.baseline import document, generation_of
+from ansible_collections.gridops.metering.plugins.module_utils._engine.security.baseline import document, generation_of, model_of
 
 
 def security_document(
@@ -78,7 +78,7 @@ def security_document(
     if passwords is not None and not isinstance(passwords, Mapping):
         raise AnsibleFilterError("gridops.metering.security_document: passwords must be a dictionary of user or group to password")
     try:
-        return document(baseline, str(host), str(family), generation_of(facts or {}), passwords)
+        return document(baseline, str(host), str(family), generation_of(facts or {}), passwords, model=model_of(facts or {}))
     except InputError as error:
         raise AnsibleFilterError(f"gridops.metering.security_document: {error}") from None
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The gridops.metering authors
 """A baseline file for a whole fleet, and what it says of one meter: the options of meter_security; pure.
 
-A part for ``all``, one for each family, one for each generation of its firmware; the narrower part goes before the wider one. Passwords are
+A part for ``all``, one for each family, each generation of its firmware, each model; the narrower part goes before the wider one. Passwords are
 never in the file: they come beside it, by user or account group. All faults raise InputError, before any contact.
 """
 
@@ -15,14 +15,19 @@ from typing import Any
 
 from ..base.errors import InputError
 from ..catalogue.generations import generation as generation_by
-from ..catalogue.models import HEP, MCS301, PM5000, families, find_model
+from ..catalogue.models import HEP, MCS301, MODELS, PM5000, families, find_model, models_of
 from ..catalogue.versions import Version
 from .checks import mapping
 from .wanted import refuse_foreign, wanted_from
 from .wanted_users import GROUPS
 
 GENERATIONS = {HEP: ("below 3", "3", "4"), PM5000: ("legacy", "new"), MCS301: ()}
-_PLACES = ("all", *families, *(f"{family} {age}" for family, ages in GENERATIONS.items() for age in ages))
+_FAMILY_OF = {
+    **{family: family for family in families},
+    **{f"{family} {age}": family for family, ages in GENERATIONS.items() for age in ages},
+    **{model.name: model.family for model in MODELS},
+}
+_PLACES = ("all", *_FAMILY_OF)
 _SHARED = (
     "services",
     "web",
@@ -56,18 +61,20 @@ def document(
     generation: str = "unknown",
     passwords: Mapping[str, str] | None = None,
     today: datetime.date | None = None,
+    model: str = "",
 ) -> dict[str, Any]:
     """What the baseline says of one meter, as options of meter_security; of an unknown generation, what holds for all. Raises InputError.
 
     While the generation is not known the parts of all of them are checked, so that a fault in any is found before a meter is asked.
     """
     for age in GENERATIONS.get(family, ()) if generation == "unknown" else ():
-        document(baseline, host, family, age, passwords, today)
+        for name in ("", *(item.name for item in models_of(family) if item.name in (baseline.get("security") or {}))):
+            document(baseline, host, family, age, passwords, today, name)
     given = mapping("metering_baseline", baseline, ("profile", "security", "waivers"), _RULE)
     _in_force(given.get("profile"), today or datetime.datetime.now(datetime.UTC).date())
     if family not in families:
         raise InputError("family", family, f"one of {', '.join(families)}", _RULE)
-    options = _merged(given.get("security"), family, generation)
+    options = _merged(given.get("security"), family, generation, model)
     secrets = {str(name): secret for name, secret in (passwords or {}).items()}
     if family == HEP:
         options = _with_users(options, secrets)
@@ -91,6 +98,14 @@ def generation_of(facts: Mapping[str, Any]) -> str:
         return "unknown"
 
 
+def model_of(facts: Mapping[str, Any]) -> str:
+    """The model's name that facts of a meter tell; empty where they do not."""
+    try:
+        return find_model(facts.get("model")).name
+    except InputError:
+        return ""
+
+
 def _in_force(given: Any, today: datetime.date) -> None:
     """A baseline has an owner and an end: nobody works by one that was forgotten."""
     profile = mapping("metering_baseline.profile", given, _PROFILE, _RULE)
@@ -105,13 +120,13 @@ def _in_force(given: Any, today: datetime.date) -> None:
         raise InputError("metering_baseline.profile.valid_until", str(last), f"a day from {today} on: review the baseline", _RULE)
 
 
-def _merged(given: Any, family: str, generation: str) -> dict[str, Any]:
+def _merged(given: Any, family: str, generation: str, model: str) -> dict[str, Any]:
     parts = mapping("metering_baseline.security", given, _PLACES, _RULE)
     for place, part in parts.items():
-        known = _ALL if place == "all" else _OPTIONS[place.split(" ")[0]]
+        known = _ALL if place == "all" else _OPTIONS[_FAMILY_OF[place]]
         mapping(f"metering_baseline.security.{place}", part, known, _RULE)
     found: dict[str, Any] = {}
-    for place in ("all", family, f"{family} {generation}"):
+    for place in ("all", family, f"{family} {generation}", model):
         part = mapping(f"metering_baseline.security.{place}", parts.get(place), _ALL + _OPTIONS[family], _RULE)
         found = _over(found, {name: value for name, value in part.items() if name in _OPTIONS[family]})
     if family != MCS301:
