@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,19 @@ from typing import Any
 
 import yaml
 
+import warmstart
+
 BIN = Path(sys.executable).parent
 FIRMWARE = "gridops.metering.meter_firmware"
 PASSWORD = "Canary-firmware-7b1e"
 ACCOUNTS = {"product_master": {"user": "user2", "password": PASSWORD}, "web_master": {"user": "user1", "password": f"{PASSWORD}-w"}}
 ATTEST = {"power_source": "uninterrupted", "critical_control": False, "management_zone": "laboratory"}
-ENVIRONMENT = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOST_KEY_CHECKING": "0", "ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_DEPRECATION_WARNINGS": "0"}
+ENVIRONMENT = {
+    "ANSIBLE_NOCOLOR": "1",
+    "ANSIBLE_HOST_KEY_CHECKING": "0",
+    "ANSIBLE_LOCALHOST_WARNING": "0",
+    "ANSIBLE_DEPRECATION_WARNINGS": "0",
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def play(
     book.write_text(yaml.safe_dump([{"hosts": hosts, "gather_facts": False, "tasks": listed}], sort_keys=False), encoding="utf-8")
     command = [str(BIN / "ansible-playbook"), *(word for path in inventories for word in ("-i", str(path))), str(book), "-f", "10", *more]
     environment = {**os.environ, **ENVIRONMENT}
-    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
+    done = warmstart.run(command, env=environment, timeout=300)
     output = done.stdout + done.stderr
     (folder / "output.txt").write_text(output, encoding="utf-8")
     saved = out / "results.json"

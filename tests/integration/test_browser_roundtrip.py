@@ -6,8 +6,8 @@ profile, and another meter with another password is upgraded through it. The met
 from __future__ import annotations
 
 import json
+import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 import yaml
 from firmwarekit import BIN, firmware, play
 
+import warmstart
 from metersim import packages
 from metersim.testing import Fleet
 
@@ -66,7 +67,7 @@ def import_recordings(folder: Path, surfaces: list[str]) -> dict[str, dict[str, 
     book = folder / "import.yml"
     book.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
     command = [str(BIN / "ansible-playbook"), str(book), "--diff", "-vv"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    done = warmstart.run(command, env={**os.environ, **warmstart.QUIET}, timeout=60)
     output = done.stdout + done.stderr
     (folder / "import.txt").write_text(output.replace(TYPED, "(leaked)"), encoding="utf-8")
     assert done.returncode == 0 and "Traceback" not in output, output[-3000:]

@@ -23,6 +23,7 @@ import pymodbus
 import pytest
 import yaml
 
+import warmstart
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters import pm5000
 from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.loop import run
@@ -51,7 +52,9 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield running
 
 
-def play(fleet: Fleet, folder: Path, tasks: list[dict[str, Any]], *more: str, hosts: str = "meters", verbose: bool = False) -> dict[str, Any]:
+def play(
+    fleet: Fleet, folder: Path, tasks: list[dict[str, Any]], *more: str, hosts: str = "meters", verbose: bool = False
+) -> dict[str, Any]:
     """Run ``tasks`` and return the results of the last one by host, as core's JSON sees them."""
     out = folder / "results"
     shutil.rmtree(out, ignore_errors=True)
@@ -70,8 +73,8 @@ def play(fleet: Fleet, folder: Path, tasks: list[dict[str, Any]], *more: str, ho
     command = [str(BIN / "ansible-playbook"), "-i", str(fleet.inventory), str(book), *more]
     if verbose:
         command.append("-vvv")
-    env = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOST_KEY_CHECKING": "0", "ANSIBLE_LOCALHOST_WARNING": "0"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180, stdin=subprocess.DEVNULL, env=env, check=False)
+    env = {**os.environ, **warmstart.QUIET}
+    done = warmstart.run(command, env=env, timeout=180)
     (folder / "output.txt").write_text(done.stdout + done.stderr)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
     return {path.name: json.loads(path.read_text()) for path in out.iterdir()}
@@ -117,7 +120,15 @@ def told(fleet: Fleet, before: int) -> None:
     """What the meters say they were asked: no semaphore, no pass code, no write, no page, one Modbus connection each."""
     events = [event for event in fleet.events() if event["seq"] > before]
     kinds = {event["kind"] for event in events}
-    assert not kinds & {"semaphore_read", "modbus_write", "http_request", "trigger_request", "ftp_login_ok", "ftp_login_failed", "violation"}
+    assert not kinds & {
+        "semaphore_read",
+        "modbus_write",
+        "http_request",
+        "trigger_request",
+        "ftp_login_ok",
+        "ftp_login_failed",
+        "violation",
+    }
     for name in ("plain", "locked", "new", "catalogue", "holes"):
         mine = [event for event in events if event.get("meter") == name]
         assert len([event for event in mine if event["kind"] == "modbus_connect"]) == 1, name
@@ -128,7 +139,9 @@ def told(fleet: Fleet, before: int) -> None:
 @pytest.mark.requirement("R-029")
 def test_min_is_two_requests(fleet: Fleet, artifacts: Path) -> None:
     before = max([event["seq"] for event in fleet.events()], default=0)
-    facts = facts_of(play(fleet, artifacts, [{"gridops.metering.meter_facts": {"gather_subset": ["min"]}}], "--limit", "plain", "--check", "--diff"))
+    facts = facts_of(
+        play(fleet, artifacts, [{"gridops.metering.meter_facts": {"gather_subset": ["min"]}}], "--limit", "plain", "--check", "--diff")
+    )
     assert "services" not in facts["plain"]
     reads = [event for event in fleet.meter("plain").events("modbus_read") if event["seq"] > before]
     assert len(reads) == 2
@@ -149,7 +162,9 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
 
 def test_bad_options_are_one_sentence_before_any_packet(fleet: Fleet, artifacts: Path) -> None:
     before = max([event["seq"] for event in fleet.events()], default=0)
-    bad = [{"gridops.metering.meter_facts": args, "register": f"bad{i}", "ignore_errors": True} for i, (args, dummy) in enumerate(BAD_OPTIONS)]
+    bad = [
+        {"gridops.metering.meter_facts": args, "register": f"bad{i}", "ignore_errors": True} for i, (args, dummy) in enumerate(BAD_OPTIONS)
+    ]
     bad.append({"gridops.metering.meter_facts": {}, "async": 10, "poll": 1, "register": "bad_async", "ignore_errors": True})
     names = [f"bad{i}" for i in range(len(BAD_OPTIONS))] + ["bad_async"]
     results = collected(play(fleet, artifacts, [*bad, collect(*names)], "--limit", "plain"), "plain")
@@ -311,7 +326,9 @@ def test_trouble_at_the_jump_host_is_one_clear_sentence(fleet: Fleet, jump: dict
     }
     tasks = with_jumps(hosts)
     for name in hosts:
-        tasks.append({"gridops.metering.meter_facts": {"ports": {"modbus": 1}}, "delegate_to": name, "register": name, "ignore_errors": True})
+        tasks.append(
+            {"gridops.metering.meter_facts": {"ports": {"modbus": 1}}, "delegate_to": name, "register": name, "ignore_errors": True}
+        )
     results = collected(play(fleet, artifacts, [*tasks, collect(*hosts)], hosts="plain"), "plain")
     for result, words, reason in zip(
         results,

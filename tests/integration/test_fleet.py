@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+import warmstart
 from metersim.testing import Fleet, address_block
 
 BIN = Path(sys.executable).parent
@@ -24,7 +24,14 @@ METERS: list[dict[str, Any]] = [
     {"name": "bulk[01:20]", "model": "PM5560", "firmware": "2.5.4", "services": ["modbus"], "log_reads": True},
     {"name": "other", "model": "PM5661", "firmware": "11.0.2", "services": ["modbus"], "mid_lock": True},
     {"name": "slow", "model": "PM5560", "firmware": "2.9.9", "services": ["modbus"], "latency": 30},
-    {"name": "holes", "model": "PM5560", "firmware": "2.5.4", "services": ["modbus"], "fc43": False, "faults": {"F-40": {"registers": ["1-6000"]}}},
+    {
+        "name": "holes",
+        "model": "PM5560",
+        "firmware": "2.5.4",
+        "services": ["modbus"],
+        "fc43": False,
+        "faults": {"F-40": {"registers": ["1-6000"]}},
+    },
 ]
 
 
@@ -35,8 +42,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 def run(folder: Path, name: str, *command: str) -> str:
-    env = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_INVENTORY_UNPARSED_FAILED": "1"}
-    done = subprocess.run([str(BIN / name), *command], capture_output=True, text=True, timeout=180, stdin=subprocess.DEVNULL, env=env, check=False)
+    env = {**os.environ, **warmstart.QUIET, "ANSIBLE_INVENTORY_UNPARSED_FAILED": "1"}
+    done = warmstart.run([str(BIN / name), *command], env=env, timeout=180)
     (folder / "output.txt").write_text(done.stdout + done.stderr)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "Traceback" not in done.stdout + done.stderr and PASSWORD not in done.stdout + done.stderr
@@ -56,10 +63,18 @@ def test_one_pass_reads_all_and_one_bad_meter_does_no_harm(fleet: Fleet, artifac
             "gather_facts": False,
             "vars": {"where": "{{ ansible_host }}"},
             "tasks": [
-                {"gridops.metering.meter_fleet_info": {"deadline": 2, "retries": 0, "concurrency": 50}, "run_once": True, "register": "all"},
+                {
+                    "gridops.metering.meter_fleet_info": {"deadline": 2, "retries": 0, "concurrency": 50},
+                    "run_once": True,
+                    "register": "all",
+                },
                 {
                     "gridops.metering.meter_fleet_info": {
-                        "meters": ["bulk01", "slow", {"name": "ghost", "host": fleet.hosts()["bulk01"]["ansible_host"], "ports": {"modbus": 1}}],
+                        "meters": [
+                            "bulk01",
+                            "slow",
+                            {"name": "ghost", "host": fleet.hosts()["bulk01"]["ansible_host"], "ports": {"modbus": 1}},
+                        ],
                         "deadline": 1,
                         "retries": 0,
                         "max_error_share": 0.5,
@@ -68,7 +83,12 @@ def test_one_pass_reads_all_and_one_bad_meter_does_no_harm(fleet: Fleet, artifac
                     "register": "some",
                     "ignore_errors": True,
                 },
-                {"gridops.metering.meter_fleet_info": {"meters": ["nobody"]}, "run_once": True, "register": "nobody", "ignore_errors": True},
+                {
+                    "gridops.metering.meter_fleet_info": {"meters": ["nobody"]},
+                    "run_once": True,
+                    "register": "nobody",
+                    "ignore_errors": True,
+                },
                 {
                     "ansible.builtin.copy": {
                         "content": "{{ {'all': all, 'some': some, 'nobody': nobody} | to_json }}",
@@ -109,7 +129,10 @@ def test_one_pass_reads_all_and_one_bad_meter_does_no_harm(fleet: Fleet, artifac
 def test_the_inventory_reads_the_fleet_groups_it_and_remembers(fleet: Fleet, artifacts: Path, tmp_path: Path) -> None:
     hosts = fleet.hosts()
     first = hosts["bulk01"]
-    meters = [{"name": name, "host": hosts[name]["ansible_host"], "ports": hosts[name]["metering_ports"]} for name in ("bulk01", "bulk02", "other", "slow")]
+    meters = [
+        {"name": name, "host": hosts[name]["ansible_host"], "ports": hosts[name]["metering_ports"]}
+        for name in ("bulk01", "bulk02", "other", "slow")
+    ]
     (tmp_path / "Config.csv").write_text(f"{hosts['bulk03']['ansible_host']},255,user1,{PASSWORD},user2,{PASSWORD}\n")
     config = {
         "plugin": "gridops.metering.meters",

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 import yaml
 from firmwarekit import BIN, ENVIRONMENT
 
+import warmstart
 from metersim.testing import Fleet
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +45,7 @@ def test_each_group_is_read_from_its_gateway(jump_host: Any, tmp_path: Path, art
             str(tmp_path / "read.yml"),
         ]
         environment = {**os.environ, **ENVIRONMENT}
-        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+        done = warmstart.run(command, env=environment, timeout=120)
         output = done.stdout + done.stderr
         (artifacts / "output.txt").write_text(output, encoding="utf-8")
         assert done.returncode == 0, output[-3000:]

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 import yaml
 from firmwarekit import play
 
+import warmstart
 from metersim.testing import Fleet
 
 BIN = Path(sys.executable).parent
@@ -68,15 +68,7 @@ def probe(fleet: Fleet, folder: Path, *more: str) -> dict[str, dict[str, Any]]:
         "7",
         *more,
     ]
-    done = subprocess.run(
-        command,
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = warmstart.run(command, env={**os.environ, **warmstart.QUIET}, timeout=120)
     (folder / "output.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
     assert done.returncode == 0 and "Traceback" not in done.stdout + done.stderr, done.stdout[-3000:] + done.stderr[-1000:]
     return {path.stem.removeprefix("probe-"): json.loads(path.read_text(encoding="utf-8")) for path in reports.glob("*.json")}

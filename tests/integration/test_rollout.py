@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+import warmstart
 from metersim import packages
 from metersim.testing import Fleet
 
@@ -60,7 +61,7 @@ class Site:
         """Run a playbook of the collection; its output stays in the folder."""
         self.runs += 1
         command, environment = self._command(playbook, *arguments, forks=forks, **variables)
-        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
+        done = warmstart.run(command, env=environment, timeout=300)
         output = done.stdout + done.stderr
         (self.folder / f"run-{self.runs}.log").write_text(output, encoding="utf-8")
         assert "Traceback" not in output

@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,11 +16,13 @@ from typing import Any
 
 import yaml
 
+import warmstart
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
 from metersim import packages
 from metersim.testing import Event, Fleet
 
 HERE = Path(__file__).resolve().parents[1]
+CONFIG = HERE.parent / "support" / "ansible.cfg"
 MODULE = "gridops.metering.meter_firmware"
 CAMPAIGN = "faults"
 #: Planted passwords; a last step of the tests looks for the word in everything that was left behind.
@@ -43,7 +44,7 @@ STEPS = {"PM5560": ("2.7.8", "2.9.9"), "PM5561": ("10.6.3", "10.9.9"), "PM5661":
 class Run:
     """One ansible-playbook process. Its output is a file, so that it can be read while it runs and stays afterwards."""
 
-    def __init__(self, process: subprocess.Popen[bytes], output: Path, results: Path) -> None:
+    def __init__(self, process: Any, output: Path, results: Path) -> None:
         self.process, self.output, self._results = process, output, results
 
     def wait(self, seconds: float = 60) -> Run:
@@ -177,9 +178,7 @@ class Lab:
             if via is not None:
                 process = via(command, self._environment(results), stream)
             else:
-                process = subprocess.Popen(
-                    command, env=self._environment(results), stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True
-                )
+                process = warmstart.start(command, env=self._environment(results), stdout=stream, stderr=stream, start_new_session=True)
         self.runs.append(Run(process, output, results))
         return self.runs[-1]
 
@@ -188,13 +187,11 @@ class Lab:
         return self.start(self.play(hosts, serial, task, **options), *words).wait()
 
     def _environment(self, results: Path) -> dict[str, str]:
-        config = self.tmp / "ansible.cfg"
-        config.write_text("[defaults]\n", encoding="utf-8")
         kept = {"PYTHONUNBUFFERED": "1"}  # the tests read the output while it runs
         kept |= {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "GRIDOPS_"))}
         return kept | {
-            "ANSIBLE_CONFIG": str(config),
-            "ANSIBLE_HOME": str(self.tmp / "ansible"),
+            "ANSIBLE_CONFIG": str(CONFIG),
+            "ANSIBLE_HOME": str(CONFIG.parents[2] / "build" / "ansible-home"),
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_FORKS": "12",
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback"),
