@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,6 @@ ADMIN, READER = "USER1", "USER2"
 SURFACES = ("hep", "hep-b")
 
 
-class Killed(BaseException):
-    """The run ends here."""
-
-
 def hep(name: str, surface: str = "hep", firmware: str = "4.0.0", **more: Any) -> dict[str, Any]:
     """A meter that locks an account at the third failed login over the web."""
     settings = {"web_programming": True, "lockout_web": 3}
@@ -40,7 +37,8 @@ def hep(name: str, surface: str = "hep", firmware: str = "4.0.0", **more: Any) -
     return {"name": name, "model": "ION9000", "firmware": firmware, "surface": surface, "hep": given}
 
 
-CASES = {"hep": ("good", "lost-reply", "refused", "lost-request", "ignored", "killed"), "hep-b": ("lost-reply", "lost-request", "killed")}
+CASES = {"hep": ("good", "lost-reply", "refused", "lost-request", "ignored", "killed-after"), "hep-b": ("lost-reply", "killed-before")}
+FAULTS = ("lost-reply", "refused", "lost-request", "ignored")
 METERS = [
     *(hep(f"{surface}-{case}", surface) for surface in SURFACES for case in (*CASES[surface], "elsewhere")),
     hep("wrong"),
@@ -83,15 +81,21 @@ class Bench:
         return sum(item["total"] for item in rows), any(item["locked"] for item in rows)
 
 
-def killed_after(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next write reaches the meter, and the run never learns of it."""
-    write = WebChannel.write
+def killed_after_the_write(bench: Bench, *, arrives: bool) -> None:
+    """A run in a process of its own, which ends as by kill -9 when the new password is, or is about to be, on the wire."""
+    child = os.fork()
+    if child == 0:
+        write = WebChannel.write
 
-    def last(self: WebChannel, *given: Any) -> None:
-        write(self, *given)
-        raise Killed
+        def last(self: WebChannel, *given: Any) -> None:
+            if arrives:
+                write(self, *given)
+            os._exit(9)
 
-    monkeypatch.setattr(WebChannel, "write", last)
+        WebChannel.write = last  # type: ignore[method-assign]
+        bench.rotate(OLD, **{ADMIN: NEW})
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
 
 ENDINGS = {
@@ -101,29 +105,28 @@ ENDINGS = {
     "lost-request": "password_not_taken",
     "ignored": "password_not_taken",
 }
-COUNTED = {"good": 0, "lost-reply": 0, "refused": 0, "lost-request": 1, "ignored": 1, "killed": 0}
+COUNTED = {"good": 0, "lost-reply": 0, "refused": 0, "lost-request": 1, "ignored": 1, "killed-before": 1, "killed-after": 0}
 
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.requirement("F-27", "R-198", "R-309")
-def test_a_password_ends_known_whatever_happens_to_its_change(
-    fleet: Fleet, surface: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_password_ends_known_whatever_happens_to_its_change(fleet: Fleet, surface: str, tmp_path: Path) -> None:
     """The own password, each case with a meter of its own. The next run, with the same two, ends with the new one at work."""
     for case in CASES[surface]:
         bench = Bench(fleet, f"{surface}-{case}", tmp_path)
-        if case not in ("good", "killed"):
+        if case in FAULTS:
             bench.meter.faults({"F-27": {"mode": case.replace("-", "_")}})
-        if case == "killed":
-            with monkeypatch.context() as patch, pytest.raises(Killed):
-                killed_after(patch)
-                bench.rotate(OLD, **{ADMIN: NEW})
+        if case.startswith("killed"):
+            killed_after_the_write(bench, arrives=case == "killed-after")
             assert bench.pending()
         else:
             first = bench.rotate(OLD, **{ADMIN: NEW})
             assert (first.reason, first.changed) == (ENDINGS[case], not ENDINGS[case]), (case, first.text)
         again = bench.rotate(OLD, **{ADMIN: NEW})
-        assert (again.reason, again.outcome) == ("", "changed" if ENDINGS.get(case) else "current"), (case, again.text)
+        assert (again.reason, again.outcome) == ("", "changed" if ENDINGS.get(case) or case == "killed-before" else "current"), (
+            case,
+            again.text,
+        )
         assert len(bench.meter.events("password_changed")) == 1 and not bench.pending(), case
         assert bench.counted() == (COUNTED[case], False), case
 
@@ -143,6 +146,9 @@ def test_a_password_that_somebody_else_changed_costs_one_login(fleet: Fleet, sur
     assert aged.outcome == "current" and {"password_age:USER1", "password_age:USER2", "password:USER1"} <= {
         item.id for item in aged.controls if item.state == "pass"
     }
+    assert bench.rotate(NEW, **{READER: "Canary-read-88bb"}).outcome == "changed"
+    again = bench.run(NEW, check=True, users=[{"name": READER, "password": "Canary-read-77aa"}])
+    assert (again.outcome, [item.id for item in again.prechecks if item.result == "fail"]) == ("planned", ["password_is_new"])
     bench.meter.action("set_password", user=ADMIN, password=ELSE)
     lost = bench.run(NEW, change=False)
     assert lost.reason == "changed_out_of_band" and [line["rule"] for line in lost.diagnosis] == ["own"]
