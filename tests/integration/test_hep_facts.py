@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._argspec import t
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, InputError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters import hep
 from ansible_collections.gridops.metering.plugins.module_utils._engine.profiles.loader import load_profile
+from ansible_collections.gridops.metering.plugins.module_utils._facts import gather
 from ansible_collections.gridops.metering.plugins.module_utils._probe import report_lines, run_probe
 from metersim.testing import Fleet, address_block
 
@@ -177,6 +179,39 @@ def test_a_snapshot_is_what_the_meter_has_and_shows_what_it_lost(fleet: Fleet) -
         hep.snapshot_sync(closed, profile)
     assert caught.value.reason == "modbus_map_closed"
     untouched(fleet)
+
+
+@pytest.mark.requirement("F-31", "F-32")
+def test_another_certificate_and_a_redirect_elsewhere_are_told_as_they_are(fleet: Fleet) -> None:
+    account, options = (
+        fleet.meter("three"),
+        {**options_of(fleet, "three"), "gather_subset": ["tls", "web_access"], "security_profile": None},
+    )
+    account.faults({"F-31": {"mode": "expired"}, "F-32": {"mode": "elsewhere", "to": "127.0.0.9"}})
+    facts = gather(options, "three")["ansible_facts"]["meter"]
+    account.faults({})
+    assert facts["tls"]["https"]["not_after"] < datetime.now(UTC).isoformat() and facts["tls"]["https"]["fingerprint"]
+    assert facts["web_access"] == {"seen": "plain", "redirects_to": "http://127.0.0.9"}
+
+
+def test_a_server_that_is_not_pymodbus_and_fills_with_zeroes(foreign_modbus: Any) -> None:
+    for register, text, count in (
+        (30, "Riser", 20),
+        (50, "PM8244", 20),
+        (70, "Schneider Electric", 9),
+        (117, "MU-2001B044-01", 12),
+        (1717, "2.2.0", 6),
+    ):
+        foreign_modbus.put_text(register, text, count)
+    options = {
+        "host": "127.0.0.1",
+        "family": "hep",
+        "ports": {"modbus": foreign_modbus.port},
+        "gather_subset": ["min", "clock", "identification"],
+    }
+    facts = gather(options, "foreign")["ansible_facts"]["meter"]
+    assert (facts["model"], facts["serial"], facts["firmware"]["version"]) == ("PM8000", "MU-2001B044-01", "2.2.0")
+    assert facts["clock"] == facts["identification"]["vendor"] == "unknown"
 
 
 @pytest.mark.requirement("R-236", "R-394")

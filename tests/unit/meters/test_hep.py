@@ -291,7 +291,7 @@ def test_bulletins_are_facts(read: Any) -> None:
         ("open", "open", Answer(301, {"location": "https://192.0.2.7:8443/"}), ("redirect", "https://192.0.2.7:8443")),
         ("open", "closed", Answer(200), ("plain", None)),
         ("open", "open", Answer(401), ("plain", None)),
-        ("open", "open", Answer(302, {"location": "http://other/"}), ("plain", None)),
+        ("open", "open", Answer(302, {"location": "http://other/"}), ("plain", "http://other")),
         ("open", "open", Answer(error="no answer in time"), ("unknown", None)),
         ("open", "open", Answer(301, {"location": "https://bad host\x1b/"}), ("redirect", None)),
         ("closed", "open", Answer(), ("https_only", None)),

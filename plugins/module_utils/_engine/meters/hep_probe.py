@@ -81,9 +81,9 @@ def judge_web(states: Mapping[str, str], answer: Answer) -> tuple[str, str | Non
     """(what is seen, where HTTP leads to). Pure."""
     http, https = states["http"], states["https"]
     if http == OPEN and answer.status:
-        location = answer.header("location")
-        secure = answer.status in _MOVES and location.lower().startswith("https:")
-        return (REDIRECT, _origin(location)) if secure else (PLAIN, None)
+        leads_to = _origin(answer.header("location")) if answer.status in _MOVES else None
+        secure = answer.status in _MOVES and answer.header("location").lower().startswith("https:")
+        return (REDIRECT if secure else PLAIN), leads_to
     if http == CLOSED and https in (OPEN, CLOSED):
         return (SECURE_ONLY if https == OPEN else SHUT), None
     return UNKNOWN, None
@@ -97,4 +97,4 @@ def _origin(location: str) -> str | None:
     except ValueError:
         return None
     host = parts.hostname or ""
-    return f"https://{host}{port}" if re.fullmatch(r"[\w.:-]{1,253}", host) else None
+    return f"{parts.scheme}://{host}{port}" if parts.scheme in ("http", "https") and re.fullmatch(r"[\w.:-]{1,253}", host) else None
