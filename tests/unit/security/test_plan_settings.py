@@ -19,7 +19,6 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.security.
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.state import State, User
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.wanted import wanted_from
 
-requirement = pytest.mark.requirement
 ALL = complete(["time_sync", "read", "peak_demand_reset", "comm_config", "test_mode", "full_config", "security_config"])
 READ = frozenset({"read"})
 ADMIN = ["read", "security_config"]
@@ -55,33 +54,52 @@ def _done(order):
 # -- capabilities -----------------------------------------------------------------------------------------------------
 
 
-def _cap(name, generation, params, reason, *rules, mode="advanced"):
-    return pytest.param(generation, mode, params, reason, id=name, marks=requirement(*rules))
+def _cap(name, generation, params, reason, mode="advanced"):
+    return pytest.param(generation, mode, params, reason, id=name)
 
 
+@pytest.mark.requirement(
+    "G-14",
+    "R-181",
+    "R-185",
+    "R-191",
+    "R-197",
+    "R-199",
+    "R-230",
+    "R-232",
+    "R-235",
+    "R-236",
+    "R-268",
+    "R-271",
+    "R-282",
+    "R-289",
+    "R-322",
+    "R-393",
+    "X-10",
+)
 @pytest.mark.parametrize(
     ("generation", "mode", "params", "reason"),
     [
-        _cap("LSS below 3", "below 3", {"mode": "legacy_support"}, "control_not_supported_by_firmware", "R-230", mode="standard"),
-        _cap("standard on 3", "3", {"mode": "standard"}, "mode_removed", "R-232", "R-185"),
-        _cap("Modbus none below 3", "below 3", {"modbus": {"access": "none"}}, "option_not_available", "R-235", "R-282"),
-        _cap("HTTPS below 3", "below 3", {"web": {"protocol": "https"}}, "control_not_supported_by_firmware", "R-236", "R-393"),
-        _cap("HTTPS port below 3", "below 3", {"web": {"ports": {"https": 8443}}}, "control_not_supported_by_firmware", "R-236"),
-        _cap("SFTP below 3", "below 3", {"services": {"sftp": True}}, "control_not_supported_by_firmware", "R-230"),
-        _cap("lockout of SSH below 3", "below 3", {"lockout": {"attempts": {"ssh": 3}}}, "control_not_supported_by_firmware", "R-230"),
-        _cap("secure ION on 3", "3", {"services": {"ion_tls": True}}, "option_not_available", "X-10", "R-289"),
-        _cap("FTP on 4", "4", {"services": {"ftp": True}}, "option_not_available", "R-289"),
-        _cap("Modbus programming under LSS", "3", {"modbus": {"programming": True}}, "option_not_available", "R-268", mode="legacy_support"),
-        _cap("time sync off under LSS", "3", {"time_sync": False}, "option_not_available", "R-271", mode="legacy_support"),
-        _cap("17th user below 3", "below 3", {"users": [{"name": "USER17", "permissions": ["read"], "password": "aB1-xy"}]}, "too_many_users", "R-322"),
-        _cap("model number under advanced", "3", {"users": [{"name": "9000", "password": "1234"}]}, "user_name_not_valid_in_mode", "R-191"),
-        _cap("number of another model", "below 3", {"users": [{"name": "8000", "password": "1234"}]}, "user_name_not_valid_in_mode", "R-191", mode="standard"),
+        _cap("LSS below 3", "below 3", {"mode": "legacy_support"}, "control_not_supported_by_firmware", mode="standard"),
+        _cap("standard on 3", "3", {"mode": "standard"}, "mode_removed"),
+        _cap("Modbus none below 3", "below 3", {"modbus": {"access": "none"}}, "option_not_available"),
+        _cap("HTTPS below 3", "below 3", {"web": {"protocol": "https"}}, "control_not_supported_by_firmware"),
+        _cap("HTTPS port below 3", "below 3", {"web": {"ports": {"https": 8443}}}, "control_not_supported_by_firmware"),
+        _cap("SFTP below 3", "below 3", {"services": {"sftp": True}}, "control_not_supported_by_firmware"),
+        _cap("lockout of SSH below 3", "below 3", {"lockout": {"attempts": {"ssh": 3}}}, "control_not_supported_by_firmware"),
+        _cap("secure ION on 3", "3", {"services": {"ion_tls": True}}, "option_not_available"),
+        _cap("FTP on 4", "4", {"services": {"ftp": True}}, "option_not_available"),
+        _cap("Modbus programming under LSS", "3", {"modbus": {"programming": True}}, "option_not_available", mode="legacy_support"),
+        _cap("time sync off under LSS", "3", {"time_sync": False}, "option_not_available", mode="legacy_support"),
+        _cap("17th user below 3", "below 3", {"users": [{"name": "USER17", "permissions": ["read"], "password": "aB1-xy"}]}, "too_many_users"),
+        _cap("model number under advanced", "3", {"users": [{"name": "9000", "password": "1234"}]}, "user_name_not_valid_in_mode"),
+        _cap("number of another model", "below 3", {"users": [{"name": "8000", "password": "1234"}]}, "user_name_not_valid_in_mode", mode="standard"),
         _cap(
-            "user under standard", "below 3", {"users": [{"name": "USER1", "permissions": ["read"]}]}, "user_name_not_valid_in_mode", "R-181",
+            "user under standard", "below 3", {"users": [{"name": "USER1", "permissions": ["read"]}]}, "user_name_not_valid_in_mode",
             mode="standard",
         ),
-        _cap("long password on 3", "3", {"users": [{"name": "USER1", "password": "Canary-0000-Aa"}]}, "password_policy", "G-14", "R-197"),
-        _cap("LSS and letters", "3", {"users": [{"name": "USER1", "password": "aB1-xy"}]}, "lss_alphanumeric_password", "R-199", mode="legacy_support"),
+        _cap("long password on 3", "3", {"users": [{"name": "USER1", "password": "Canary-0000-Aa"}]}, "password_policy"),
+        _cap("LSS and letters", "3", {"users": [{"name": "USER1", "password": "aB1-xy"}]}, "lss_alphanumeric_password", mode="legacy_support"),
     ],
 )  # fmt: skip
 def test_what_the_meter_does_not_have_is_refused_with_its_reason(generation, mode, params, reason):
@@ -89,14 +107,14 @@ def test_what_the_meter_does_not_have_is_refused_with_its_reason(generation, mod
     assert reason in _plan(_state(generation, mode, login), params)[2]
 
 
-@requirement("R-289")
+@pytest.mark.requirement("R-289")
 def test_what_is_wanted_off_and_does_not_exist_is_not_applicable_and_blocks_nothing():
     order, controls, blocked = _plan(_state(ftp=None), {"services": {"ftp": False, "telnet": False}, "web": {"protocol": "https_redirect"}})
     assert not order and not blocked
     assert controls["ftp"].state == control.NOT_APPLICABLE
 
 
-@requirement("R-230", "R-289")
+@pytest.mark.requirement("R-230", "R-289")
 def test_a_mixed_fleet_leaves_what_a_firmware_lacks_and_says_so():
     params = {"unsupported": "leave", "services": {"sftp": True, "ion_tls": True}, "lockout": {"attempts": {"web": 3}}}
     order, controls, blocked = _plan(_state("below 3"), params)
@@ -105,13 +123,13 @@ def test_a_mixed_fleet_leaves_what_a_firmware_lacks_and_says_so():
     assert controls["sftp"].state == control.FAIL and "upgrade" in controls["sftp"].remedy
 
 
-@requirement("R-199")
+@pytest.mark.requirement("R-199")
 def test_letters_under_lss_are_taken_when_accepted_by_name():
     params = {"users": [{"name": "USER1", "password": "aB1-xy"}], "accept": ["lss_alphanumeric_password"]}
     assert not _plan(_state("3", "legacy_support"), params)[2]
 
 
-@requirement("R-322")
+@pytest.mark.requirement("R-322")
 def test_the_limit_of_users_holds_for_the_result():
     many = {f"USER{number}": ALL for number in range(1, 51)}
     state = _state(users={name: rights for name, rights in many.items() if name != "USER50"})
@@ -130,7 +148,7 @@ def test_an_unknown_generation_is_not_written_to():
 # -- controls ---------------------------------------------------------------------------------------------------------
 
 
-@requirement("R-254", "R-376", "R-298", "R-305", "R-344", "R-273")
+@pytest.mark.requirement("R-254", "R-376", "R-298", "R-305", "R-344", "R-273")
 def test_what_nobody_asked_for_is_compared_with_the_recommendations_and_never_planned():
     order, controls, _blocked = _plan(_state(mode="legacy_support", modbus_access="read_write", lockout_web=3, ssh=None), {})
     assert not order
@@ -141,7 +159,7 @@ def test_what_nobody_asked_for_is_compared_with_the_recommendations_and_never_pl
     assert controls["web_protocol"].evidence == "page"
 
 
-@requirement("R-232", "R-236", "G-12")
+@pytest.mark.requirement("R-232", "R-236", "G-12")
 def test_as_wanted_is_pass_and_unread_is_unknown_and_never_planned():
     state = _state(session_timeout_ion=None)
     order, controls, _blocked = _plan(
@@ -152,7 +170,7 @@ def test_as_wanted_is_pass_and_unread_is_unknown_and_never_planned():
     assert controls["session_timeout_ion"].state == control.UNKNOWN
 
 
-@requirement("R-300")
+@pytest.mark.requirement("R-300")
 def test_revenue_lock_and_seals_are_read_or_attested():
     wanted = wanted_from({}, "hep")
     said = {"revenue_lock": "locked", "seals": "A-17, A-18", "by": "j.doe", "at": "2026-11-20"}
@@ -165,7 +183,7 @@ def test_revenue_lock_and_seals_are_read_or_attested():
     assert denied["revenue_lock"].state == control.FAIL
 
 
-@requirement("R-233")
+@pytest.mark.requirement("R-233")
 @pytest.mark.parametrize(("expires", "state"), [("2026-11-21", control.WAIVED), ("2026-11-20", control.FAIL)])
 def test_a_waiver_ends(expires, state):
     waiver = {"control": "interim_mode", "reason": "PME 9", "approver": "j.doe", "expires": expires}
@@ -175,7 +193,7 @@ def test_a_waiver_ends(expires, state):
     assert ("ran out" in controls["interim_mode"].text) == (state == control.FAIL)
 
 
-@requirement("R-190", "R-398", "G-15")
+@pytest.mark.requirement("R-190", "R-398", "G-15")
 def test_what_only_a_probe_tells():
     state = replace(_state(web_protocol="https", modbus_access="none"), ports={"http": "open", "modbus": "open"})
     controls = _plan(state, {})[1]
@@ -186,7 +204,7 @@ def test_what_only_a_probe_tells():
     assert "port_http" not in redirect and redirect["web_protocol"].state == control.PASS
 
 
-@requirement("R-264", "R-306")
+@pytest.mark.requirement("R-264", "R-306")
 def test_strength_shows_the_class_and_never_the_password():
     users = [{"name": "USER1", "password": "12345678"}, {"name": "USER2", "password": "Canary-4xYz", "permissions": ["read"]}]
     _order, controls, _blocked = _plan(_state(), {"users": users})
@@ -214,50 +232,48 @@ def test_an_audit_plans_nothing():
 # -- prechecks --------------------------------------------------------------------------------------------------------
 
 
-def _pre(name, reason, params, *rules, state=None, channel="web"):
-    return pytest.param(state or _state(), params, reason, channel, id=name, marks=requirement(*rules) if rules else ())
+def _pre(name, reason, params, state=None, channel="web"):
+    return pytest.param(state or _state(), params, reason, channel, id=name)
 
 
 TWO = {"USER1": ALL, "USER2": ALL}
 
 
+@pytest.mark.requirement("R-191", "R-195", "R-254", "R-270", "R-274", "R-279", "R-283", "R-289", "R-300", "R-321", "R-399")
 @pytest.mark.parametrize(
     ("state", "params", "reason", "channel"),
     [
-        _pre("own permissions", "cannot_change_own_permissions", {"users": [{"name": "user1", "permissions": ADMIN}]}, "R-195", state=_state(users=TWO)),
+        _pre("own permissions", "cannot_change_own_permissions", {"users": [{"name": "user1", "permissions": ADMIN}]}, state=_state(users=TWO)),
         _pre(
             "own permissions by the model number",
             "cannot_change_own_permissions",
             {"users": [{"name": "USER1", "permissions": ADMIN}]},
-            "R-195",
             state=_state("3", "legacy_support", "9000", TWO),
         ),
-        _pre("own removal", "cannot_change_own_permissions", {"users": [{"name": "USER1", "state": "absent"}]}, "R-321", state=_state(users=TWO)),
-        _pre("no security access", "security_access_missing", {"panel_programming": False}, "R-274", state=_state(users={"USER1": READ})),
-        _pre("revenue-locked", "revenue_locked", {"panel_programming": False}, "R-300", state=_state(revenue_lock="locked")),
-        _pre("no programming by web", "programming_off", {"panel_programming": False}, "R-270", state=_state(web_programming=False)),
-        _pre("no writing by Modbus", "programming_off", {"panel_programming": False}, "R-283", channel="registers"),
-        _pre("users by registers", "option_not_available", {"users": [{"name": "USER1", "password": "Canary-4xYz"}]}, "R-289", channel="registers"),
-        _pre("web off", "disables_upgrade_channel", {"web": {"protocol": "disabled"}}, "R-399"),
-        _pre("web server off", "disables_upgrade_channel", {"web": {"server": False}}, "R-279"),
-        _pre("ION off", "disables_upgrade_channel", {"services": {"ion": False, "ion_tls": False}}, "R-279"),
-        _pre("ION off on 3", "disables_upgrade_channel", {"services": {"ion": False}}, "R-279", state=_state("3", ion_tls=None)),
+        _pre("own removal", "cannot_change_own_permissions", {"users": [{"name": "USER1", "state": "absent"}]}, state=_state(users=TWO)),
+        _pre("no security access", "security_access_missing", {"panel_programming": False}, state=_state(users={"USER1": READ})),
+        _pre("revenue-locked", "revenue_locked", {"panel_programming": False}, state=_state(revenue_lock="locked")),
+        _pre("no programming by web", "programming_off", {"panel_programming": False}, state=_state(web_programming=False)),
+        _pre("no writing by Modbus", "programming_off", {"panel_programming": False}, channel="registers"),
+        _pre("users by registers", "option_not_available", {"users": [{"name": "USER1", "password": "Canary-4xYz"}]}, channel="registers"),
+        _pre("web off", "disables_upgrade_channel", {"web": {"protocol": "disabled"}}),
+        _pre("web server off", "disables_upgrade_channel", {"web": {"server": False}}),
+        _pre("ION off", "disables_upgrade_channel", {"services": {"ion": False, "ion_tls": False}}),
+        _pre("ION off on 3", "disables_upgrade_channel", {"services": {"ion": False}}, state=_state("3", ion_tls=None)),
         _pre("filter, own address unknown", "would_lock_out", {"ip_filter": ["192.0.2.1"]}, state=_state(ip_filter=[])),
         _pre("filter without us", "would_lock_out", {"ip_filter": ["192.0.2.1"]}, state=replace(_state(ip_filter=[]), client="192.0.2.9")),
-        _pre("mode back", "option_not_available", {"mode": "legacy_support"}, "R-254", state=_state("3")),
-        _pre("nobody after standard", "would_lock_out", {"mode": "advanced"}, "R-191", state=_state("below 3", "standard", "9000", {})),
+        _pre("mode back", "option_not_available", {"mode": "legacy_support"}, state=_state("3")),
+        _pre("nobody after standard", "would_lock_out", {"mode": "advanced"}, state=_state("below 3", "standard", "9000", {})),
         _pre(
             "somebody after standard without a right",
             "would_lock_out",
             {"mode": "advanced", "users": [{"name": "USER1", "permissions": ["read"], "password": "aB1-xy"}]},
-            "R-191",
             state=_state("below 3", "standard", "9000", {}),
         ),
         _pre(
             "removal of the unnamed",
             "removes_users_not_accepted",
             {"users_exclusive": True, "users": [{"name": "USER1", "permissions": ADMIN}]},
-            "R-321",
             state=_state(users={"USER1": complete(ADMIN), "USER2": READ}),
         ),
     ],
@@ -266,7 +282,7 @@ def test_what_would_go_wrong_is_refused_before_the_first_change(state, params, r
     assert reason in _plan(state, params, channel=channel)[2]
 
 
-@requirement("R-279", "R-399")
+@pytest.mark.requirement("R-279", "R-399")
 def test_ways_that_upgrades_need_are_closed_when_accepted_by_name():
     params = {"web": {"protocol": "disabled", "programming": False}, "services": {"ion": False}, "accept": ["disables_upgrade_channel"]}
     order, controls, blocked = _plan(_state(), params)
@@ -282,7 +298,7 @@ def test_the_filter_may_be_set_where_it_lets_us_in():
 # -- the order --------------------------------------------------------------------------------------------------------
 
 
-@requirement("R-321", "R-405", "R-198")
+@pytest.mark.requirement("R-321", "R-405", "R-198")
 def test_ways_are_opened_first_and_the_own_way_is_closed_last():
     params = {
         "web": {"protocol": "https", "programming": False, "ports": {"https": 8443}},
@@ -306,7 +322,7 @@ def test_ways_are_opened_first_and_the_own_way_is_closed_last():
     assert order[2].kind == "user_add" and order[2].want == ["read", "full_config", "security_config"]
 
 
-@requirement("R-191", "R-278")
+@pytest.mark.requirement("R-191", "R-278")
 def test_before_standard_is_left_there_is_somebody_to_sign_in_as():
     users = [
         {"name": "USER1", "permissions": ADMIN, "password": "aB1-xy"},
@@ -322,7 +338,7 @@ def test_before_standard_is_left_there_is_somebody_to_sign_in_as():
     assert not blocked and same[0].subject is None
 
 
-@requirement("R-035")
+@pytest.mark.requirement("R-035")
 def test_accounts_of_a_pm5000_keep_one_of_each_group():
     users = (User("web", frozenset({"web_master"})), User("boss", frozenset({"product_master"})))
     state = State("pm5000", "PM5560", Version(2, 7, 4), "legacy", "1", None, {"ftp": True}, {"ftp": "page"}, users, "boss")
@@ -442,7 +458,7 @@ class _Meter:
         return replace(state, mode=self.mode, login=self.login, users=users, settings={**state.settings, **values})
 
 
-@requirement("R-195", "R-321", "R-342", "R-198")
+@pytest.mark.requirement("R-195", "R-321", "R-342", "R-198")
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(state=_states(), params=_documents())
 def test_after_every_single_change_somebody_of_ours_can_still_configure_security(state, params):
