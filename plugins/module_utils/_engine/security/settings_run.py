@@ -515,7 +515,22 @@ class SettingsRun:
         if cannot:
             text = "; ".join(f"{name}: {why}" for name, why in cannot)
             found.append(Precheck("channel_writes_it", FAIL, True, "profile_missing", text, ("design 2",)))
-        return found
+        shut = [item.control for item in changes if item.control in ("modbus_programming", "modbus_access")]
+        if channel.name == _REGISTERS and len(shut) > 1 and now.state.mode == "advanced":
+            text = "modbus.access and modbus.programming cannot both be closed over registers: the one closes the way to the other"
+            found.append(Precheck("closes_once", FAIL, True, "programming_off", text, ("R-268",)))
+        return [*found, *self._used_before(changes)]
+
+    def _used_before(self, changes: Sequence[Change]) -> list[Precheck]:
+        """Passwords that a run of ours has set on the same account before: told, and not in the way of going back (R-307)."""
+        now, last = self.now, constants.PASSWORD_HISTORY.number
+        given = [(item.subject, now.wanted.secret(item.subject)) for item in changes if item.subject is not None]
+        rotor = now.rotor
+        again = [] if rotor is None else [
+            user for user, secret in given if secret is not None and rotor.reused(now.account(user_of(now, user)), secret, last)
+        ]  # fmt: skip
+        text = f"{', '.join(again)}: this password was set before; it is one of the last {last}"
+        return [Precheck("password_is_new", FAIL, False, "password_policy", text, ("R-307",))] if again else []
 
     def _note_consumers(self) -> None:
         now = self.now
