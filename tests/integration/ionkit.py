@@ -33,7 +33,7 @@ ATTEST = {"critical_control": False, "digital_outputs_in_use": False}
 
 def meter(name: str, model: str = "ION9000", version: str = "2.4.1", target: str = "3.0.0", **more: Any) -> dict[str, Any]:
     """A simulated HEP meter; ``hep`` as in the fleet file."""
-    hep = {"password": NUMBER, "silence": 40, "upgrade_time": 200, **more.pop("hep", {})}
+    hep = {"password": NUMBER, "silence": 40, "upgrade_time": 90, **more.pop("hep", {})}
     return {"name": name, "model": model, "firmware": version, "hep": hep, **more, "vars": {"wanted": target, **more.get("vars", {})}}
 
 

@@ -30,6 +30,7 @@ NOT_STARTED = ("not_applicable", "engine_too_old", "tool_login_refused", "transp
 RESTORE_FAILED = "restore_failed"
 EXIT_REASONS = (*NOT_STARTED, RESTORE_FAILED)
 _PROVEN = ("verified", "verified_late")
+_LOOKS = 20  # at a meter that is being programmed, over the whole time for that
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ class IonSteps(ToolSteps):
         self.hooks.phase("verifying", None, "template, registers and security mode are compared")
         waiter = Waiter(self.target.clock, lambda: self.hooks.guard("observing"))
         try:
-            waiter.until("verifying", good, float(limit.number), interval=float(constants.POLL_INTERVAL.number))
+            waiter.until("verifying", good, float(limit.number), interval=max(float(constants.POLL_INTERVAL.number), limit.number / _LOOKS))
         except DeadlineError:
             pass
         return last[0]
