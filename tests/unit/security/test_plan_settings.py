@@ -459,7 +459,7 @@ class _Meter:
 
 
 @pytest.mark.requirement("R-195", "R-321", "R-342", "R-198")
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(state=_states(), params=_documents())
 def test_after_every_single_change_somebody_of_ours_can_still_configure_security(state, params):
     try:
@@ -479,3 +479,29 @@ def test_after_every_single_change_somebody_of_ours_can_still_configure_security
         assert meter.open_to_us(), f"locked out after {item.control}"
     again = judge(meter.seen(state, order), wanted, {name: Mark(False, "same") for name in wanted.passwords}, today=DAY)
     assert not plan_settings.planned(again), "a second run would change something"
+
+
+@pytest.mark.requirement("R-289")
+@pytest.mark.parametrize("unsupported", ["refuse", "leave"])
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ({"ip_filter": ["10.0.0.0/8"]}, "ip_filter"),
+        ({"users": [{"name": "USER3", "password": "Canary-3"}]}, "user:USER3"),
+        ({"users": [{"name": "USER3", "permissions": ["read"]}]}, "user:USER3"),
+    ],
+)
+def test_what_cannot_be_reached_is_never_called_done(params, told, unsupported):
+    state, wanted = _state(), wanted_from({**params, "unsupported": unsupported}, "hep")
+    (found,) = capabilities.left_over(judge(state, wanted, today=DAY), wanted)
+    assert found.reason == "wanted_not_reached"
+    assert told in found.text
+    assert found.blocking is (unsupported == "refuse")
+
+
+@pytest.mark.requirement("R-289")
+def test_what_is_only_recommended_is_not_asked_for():
+    state = _state(lockout_web=None)
+    wanted = wanted_from({"panel_programming": False, "users": [{"name": "USER1", "password": "Canary-1"}]}, "hep")
+    assert capabilities.left_over(judge(state, wanted, today=DAY), wanted) == []
+    assert capabilities.asked(wanted) == {"panel_programming", "user:USER1", "password:USER1"}

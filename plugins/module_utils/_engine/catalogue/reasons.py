@@ -780,6 +780,12 @@ _SECURITY = (
         "Take the setting out for this meter.",
         ("R-235", "R-289", "R-335", "R-345"),
     ),
+    _R(
+        "wanted_not_reached",
+        "something that is asked for can neither be seen nor be set on this meter by this way",
+        "Give what is missing, or a profile that tells where it is; 'unsupported: leave' leaves it as it is.",
+        ("R-289",),
+    ),
     _R("control_not_supported_by_firmware", "the control needs newer firmware", "Upgrade the meter to 3.0.0 or later first.", ("R-230",)),
     _R(
         "password_out_of_range",
@@ -916,6 +922,12 @@ _SECURITY = (
         "the meter gave no answer to a write, so the register is perhaps not one of its own; whether it holds was read",
         "Correct the register in the profile; the connection itself is not at fault.",
         ("R-268",),
+    ),
+    _R(
+        "export_failed",
+        "the exported configuration cannot be written; what was changed on the meter stays",
+        "Make room and rights for the folder in export.dir, then run again.",
+        ("R-292", "R-296"),
     ),
     _R("reserved_name", "this file name belongs to the defaults", "Choose another name.", ("R-292",)),
     _R("stale_export", "the exported file no longer matches the meter", "Export again from the meter.", ("R-312",)),

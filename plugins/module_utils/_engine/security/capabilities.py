@@ -7,13 +7,14 @@ Only what the documents say is judged here. What they leave open is asked for, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..catalogue import constants, passwords
 from ..catalogue.models import HEP, PM5000, find_model
 from ..planning.prechecks import FAIL, PASS, UNKNOWN, Precheck
+from . import control
 from .state import State
 from .wanted import Wanted
 from .wanted_users import GROUPS
@@ -127,6 +128,26 @@ def check(wanted: Wanted, state: State) -> list[Precheck]:
     if not found:
         found.append(Precheck("capabilities", PASS, False, "", "this model and firmware have all that is wanted", ("R-289",)))
     return found
+
+
+def asked(wanted: Wanted) -> frozenset[str]:
+    """The ids of the controls that the document asks for by name; all others are only compared with recommendations."""
+    people = [*(f"user:{user.name}" for user in wanted.users), *(f"account:{item.group}" for item in wanted.accounts)]
+    secrets = [f"password:{subject}" for subject in wanted.passwords]
+    return frozenset([*wanted.settings, *people, *secrets, *(["mode"] if wanted.mode is not None else [])])
+
+
+def left_over(controls: Sequence[control.Control], wanted: Wanted) -> list[Precheck]:
+    """What is asked for and can be neither seen nor set, which is not the same as being so already (R-289)."""
+    names = asked(wanted)
+    bad = [item for item in controls if item.id in names and item.state in (control.FAIL, control.UNKNOWN)]
+    # Of a password the control says itself why it is left as it is; where its user is missing, the user's control tells.
+    found = [item for item in bad if not item.id.startswith("password:")]
+    if not found:
+        return []
+    result = FAIL if any(item.state == control.FAIL for item in found) else UNKNOWN
+    text = "; ".join(f"{item.id}: {item.text}" for item in found)
+    return [Precheck("reaches_all", result, wanted.unsupported == "refuse", "wanted_not_reached", text, ("R-289",))]
 
 
 def _known(wanted: Wanted, state: State) -> list[Precheck]:

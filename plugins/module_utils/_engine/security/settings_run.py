@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..base.errors import DeviceError, MeteringError
+from ..base.errors import DeviceError, MeteringError, OrphanedError
 from ..base.target import Credential, Target
 from ..catalogue import accept as words
 from ..catalogue import constants, passwords
@@ -196,7 +196,7 @@ class SettingsRun:
         """A fault in the middle: the result still tells what was done before it."""
         text, said = (error.text, error.device_text) if isinstance(error, DeviceError) else (str(error), "")
         with contextlib.suppress(Stop):
-            self.now.fail(getattr(error, "reason", "") or "worker_orphaned", text, said)
+            self.now.fail(getattr(error, "reason", "") or ("worker_orphaned" if isinstance(error, OrphanedError) else ""), text, said)
 
     def _finish(self) -> None:
         report, guard = self.report, self.now.guard
@@ -485,11 +485,15 @@ class SettingsRun:
             report.prechecks += plan_settings.prechecks(report.controls, state, now.wanted, channel=way)
             report.prechecks += self._own_prechecks(report.changes)
             self._note_consumers()
+        left = capabilities.left_over(report.controls, now.wanted)
+        report.prechecks += left
         stops = blocking(report.prechecks)
         if stops:
             now.fail(stops[0].reason, "; ".join(item.text for item in stops), outcome="blocked")
         if not planned:
             report.outcome, report.text = "current", "everything that the options ask for is so already"
+            if left:
+                report.text = f"nothing can be changed here; left as it is: {left[0].text}"
         elif now.options.check:
             report.outcome, report.changed = "planned", True
             report.text = f"would change {', '.join(item.id for item in planned)}"
@@ -552,7 +556,8 @@ class SettingsRun:
     def _hand_over(self) -> None:
         """A list for a person, where no way to the meter is known. It claims nothing."""
         now, report = self.now, self.report
-        todo = [item for item in report.controls if item.want is not None and item.state in (FAIL, UNKNOWN, PLANNED)]
+        names = capabilities.asked(now.wanted)
+        todo = [item for item in report.controls if item.id in names and item.state in (FAIL, UNKNOWN, PLANNED)]
         if not now.options.change:
             report.text = "read from outside, nothing was changed"
             return
