@@ -25,11 +25,15 @@ else:
 
 
 @functools.cache
-def _strict_loader() -> Any:
-    """A safe YAML loader that refuses a key given twice; the second would silently win."""
+def _strict_loader(fast: bool = False) -> Any:
+    """A safe YAML loader that refuses a key given twice; the second would silently win.
+
+    ``fast`` takes the one in C where there is one; it bears no text that is nested without end, so it is for our own files only.
+    """
     if MISSING is not None:
         raise DependencyError(MISSING, platform.node(), "reading manifests and profiles")
-    loader: Any = type("StrictLoader", (yaml.SafeLoader,), {})
+    base = getattr(yaml, "CSafeLoader", yaml.SafeLoader) if fast else yaml.SafeLoader
+    loader: Any = type("StrictLoader", (base,), {})
     loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _no_duplicates)
     return loader
 
@@ -46,9 +50,9 @@ def _no_duplicates(loader: Any, node: yaml.MappingNode, deep: bool = False) -> d
     return dict(yaml.SafeLoader.construct_mapping(loader, node, deep=deep))
 
 
-def parse_yaml(text: str, what: str, rule: str) -> Any:
-    """``text`` as YAML; a fault names the document and the line. Raises InputError."""
-    loader = _strict_loader()
+def parse_yaml(text: str, what: str, rule: str, *, own: bool = False) -> Any:
+    """``text`` as YAML; a fault names the document and the line. ``own``: it came with the collection. Raises InputError."""
+    loader = _strict_loader(own)
     try:
         return yaml.load(text, Loader=loader)
     except yaml.YAMLError as error:

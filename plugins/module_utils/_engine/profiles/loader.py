@@ -37,7 +37,7 @@ def load_profile(name: str) -> dict[str, Any]:
             "profile", name, "one of " + ", ".join(shipped()) + ", or the path of a readable profile file", "design 2"
         ) from None
     what = f"profile {path.name}"
-    document = parse_yaml(text, what, "design 2")
+    document = parse_yaml(text, what, "design 2", own=path.parent == _SHIPPED)
     check(document, PROFILE, what, "design 2")
     _check_expressions(document, what)
     require_library(document)
