@@ -17,12 +17,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..base.errors import InputError
+from ..base.errors import DeviceError
+from .channel import STAGE
 from .state import State
 
 FORMAT = "gridops.metering/security-1"
-#: Names of the maker's default files; none of ours ends so (R-292).
-RESERVED = (".scf",)
 
 
 def content(state: State) -> dict[str, Any]:
@@ -47,25 +46,25 @@ def digest(document: Mapping[str, Any]) -> str:
 
 
 def write_export(folder: Path, state: State, run: str, now: float) -> tuple[Path, str]:
-    """(path, SHA-256 of its content). An export that says the same as the newest one of this meter is not written again. Raises InputError."""
+    """(path, SHA-256 of its content). An export that says the same as the newest one of this meter is not written again. Raises DeviceError."""
     document = content(state)
     told = digest(document)
     serial = re.sub(r"[^A-Za-z0-9-]", "_", state.serial or "unknown")
+    name = f"{serial}_{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}_{re.sub(r'[^A-Za-z0-9-]', '_', run)}.security.json"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         newest = max(folder.glob(f"{serial}_*.security.json"), default=None)
         if newest is not None and _told(newest) == told:
             return newest, told
-        name = f"{serial}_{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}_{re.sub(r'[^A-Za-z0-9-]', '_', run)}.security.json"
         taken = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
         # O_EXCL: what is there is never overwritten.
         with os.fdopen(os.open(folder / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as stream:
             json.dump({**document, "taken_at": taken, "run": run, "sha256": told}, stream, indent=2, default=str)
             stream.write("\n")
-    except FileExistsError:
-        raise InputError("export.dir", str(folder), f"a folder without the file {name}: exports are never overwritten", "R-292") from None
     except OSError as error:
-        raise InputError("export.dir", str(folder), f"a folder that can be written ({error.strerror})", "R-296") from None
+        if (folder / name).exists():
+            raise DeviceError(STAGE, "export_failed", f"{name} is there already, and exports are never overwritten") from None
+        raise DeviceError(STAGE, "export_failed", f"the folder {folder} cannot be written: {error.strerror}") from None
     return folder / name, told
 
 
