@@ -10,6 +10,12 @@ from pathlib import Path
 import pytest
 from faultlab.lab import Lab
 
+import warmstart
+from metersim import testing
+
+# Fleets start warm, as plays do.
+testing.launch = warmstart.start
+
 
 @pytest.fixture
 def lab(artifacts: Path, tmp_path: Path) -> Iterator[Lab]:

@@ -19,6 +19,12 @@ from pathlib import Path
 import pytest
 from pyModbusTCP.server import DataBank, ModbusServer
 
+import warmstart
+from metersim import testing
+
+# Fleets start warm, as plays do.
+testing.launch = warmstart.start
+
 
 def free_port(address: str = "127.0.0.1") -> int:
     with socket.socket() as sock:

@@ -295,6 +295,9 @@ def _load_simulator() -> None:
 
 
 def _become_simulator() -> NoReturn:
+    if "--parent" in sys.argv:  # it goes when its parent goes, which is the server
+        sys.argv[sys.argv.index("--parent") + 1] = str(os.getppid())
+    sys.argv = sys.argv[2:]
     runpy.run_module("metersim", run_name="__main__", alter_sys=True)
     sys.exit()
 
@@ -326,10 +329,13 @@ def _serve(listener: socket.socket) -> None:
     """Fork for each wish, and tell each client how its run ended. Returns in the forked children only."""
     watch = selectors.DefaultSelector()
     watch.register(listener, selectors.EVENT_READ)
+    clients = set[socket.socket]()
     runs: dict[int, tuple[int, socket.socket]] = {}
-    clients, idle = set[socket.socket](), time.monotonic()
-    while clients or runs or time.monotonic() < idle + LINGER:
+    idle = time.monotonic()
+    # Runs that nobody waits for any more go on without the server.
+    while clients or time.monotonic() < idle + LINGER:
         for ready, _events in watch.select(LINGER):
+            idle = time.monotonic()
             if ready.fileobj is listener:
                 client = listener.accept()[0]
                 watch.register(client, selectors.EVENT_READ)
@@ -339,23 +345,22 @@ def _serve(listener: socket.socket) -> None:
                 watch.unregister(ready.fd)
                 os.close(ready.fd)
                 code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-                with contextlib.suppress(OSError), client:
+                with contextlib.suppress(OSError):
                     client.sendall(str(code).encode())
             else:
                 client = ready.fileobj
-                watch.unregister(client)
-                clients.discard(client)
                 wish = None
                 with contextlib.suppress(ConnectionError):
                     wish = _receive(client)
                 if wish is None:
+                    clients.discard(client)
+                    watch.unregister(client)
                     client.close()
                     continue
-                sys.stdout.flush()
                 pid = os.fork()
                 if not pid:
-                    for open_here in (watch, listener, client, *clients, *(theirs for _pid, theirs in runs.values())):
-                        open_here.close()
+                    for mine in (watch, listener, *clients, *(other for _pid, other in runs.values())):
+                        mine.close()
                     for handle in runs:
                         os.close(handle)
                     return _take_over(*wish)
@@ -366,7 +371,6 @@ def _serve(listener: socket.socket) -> None:
                 handle = os.pidfd_open(pid)
                 watch.register(handle, selectors.EVENT_READ)
                 runs[handle] = (pid, client)
-            idle = time.monotonic()
     sys.exit(0)
 
 

@@ -16,6 +16,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,6 +24,8 @@ from typing import Any
 import yaml
 
 Event = dict[str, Any]
+#: Starts the child process; tests may put a quicker way here.
+launch: Callable[..., Any] = subprocess.Popen
 
 
 class FleetError(RuntimeError):
@@ -115,7 +118,7 @@ class Fleet:
         self.control_url = ""
         self.ready: dict[str, Any] = {}
         self._timeout = timeout
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: Any = None
         self._spec = spec
 
     def __enter__(self) -> Fleet:
@@ -128,7 +131,7 @@ class Fleet:
         }
         log = self.folder / "log.txt"
         with log.open("wb") as out:
-            self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env)
+            self._child = launch(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env)
         self._wait(log)
         return self
 
