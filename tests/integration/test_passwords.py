@@ -7,11 +7,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from firmwarekit import ATTEST
 from firmwarekit import PASSWORD as PLANTED
-from firmwarekit import firmware, play
 
 from ansible_collections.gridops.metering.plugins.module_utils._argspec import target_from
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Credential
@@ -19,6 +21,8 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.records.s
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.channel_web import WebChannel
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.settings_run import Report
 from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.ftp import FtpSession
+from ansible_collections.gridops.metering.plugins.module_utils._firmware import FIRMWARE_SPEC
+from ansible_collections.gridops.metering.plugins.plugin_utils._firmware import FirmwareTask
 from ansible_collections.gridops.metering.plugins.plugin_utils._security_settings import run_settings
 from metersim import packages
 from metersim.testing import Fleet
@@ -245,37 +249,36 @@ def test_accounts_of_old_and_new_firmware_end_known_and_ftp_follows(tmp_path: Pa
 # -- meters of the family pm5000: the login of an upgrade -------------------------------------------------------------
 
 
-def upgrade(artifacts: Path, records: Path, password: str, **more: Any) -> dict[str, Any]:
-    accounts = {"product_master": {"user": "user2", "password": password}, "administrator": {"user": "Administrator", "password": password}}
-    options = {"accept": ["loses_dlf3000", "unverified_profile"], "marks_key": KEY, "credentials": accounts, **more}
-    return firmware("{{ wanted }}", artifacts, records, **options)
+def upgrade(host: dict[str, Any], name: str, password: str, *, check: bool = False, **more: Any) -> dict[str, Any]:
+    """meter_firmware on one meter, in this process."""
+    given = {key.removeprefix("metering_"): value for key, value in host.items() if key.startswith("metering_")}
+    user = {"old": ("product_master", "user2"), "new": ("administrator", "Administrator")}[name]
+    given["attest"] = {**given["attest"], **ATTEST}
+    given |= {"host": host["ansible_host"], "accept": ["loses_dlf3000", "unverified_profile"], "marks_key": KEY, **more}
+    given["credentials"] = {user[0]: {"user": user[1], "password": password}}
+    checked = ArgumentSpecValidator(FIRMWARE_SPEC).validate({key: value for key, value in given.items() if key in FIRMWARE_SPEC})
+    assert not checked.error_messages, checked.error_messages
+    hooks = SimpleNamespace(say=print, beat=lambda *leases: None, alive=lambda: True)
+    return FirmwareTask(checked.validated_parameters, name, check, None, hooks).run()
 
 
 @pytest.mark.requirement("F-26", "R-034", "R-344")
-def test_a_wrong_password_costs_an_upgrade_one_login_over_all_runs(tmp_path: Path, artifacts: Path) -> None:
+def test_a_wrong_password_costs_an_upgrade_one_login_over_all_runs(tmp_path: Path) -> None:
     right, wrong = f"{PLANTED}-a", f"{PLANTED}-wrong"
     accounts = {
         "old": {"product_master": {"user": "user2", "password": right}},
         "new": {"administrator": {"user": "Administrator", "password": right}},
     }
-    kinds = [("old", "2.7.8", "2.8.3"), ("new", "4.3.5", "4.4.0")]
-    listed = [
-        {"name": name, "model": "PM5560", "firmware": source, "accounts": accounts[name], "vars": {"wanted": target}}
-        for name, source, target in kinds
-    ]
-    folder, records = tmp_path / "firmware", artifacts / "records.sqlite3"
-    records.unlink(missing_ok=True)
-    packages.write(folder, [("PM5560", "2.8.3")], 20_000, methods=("ftp",))
-    packages.write(folder, [("PM5560", "4.4.0")], 20_000, methods=("web",))
+    kinds = {"old": ("2.7.8", "2.8.3", "ftp_auth_failed"), "new": ("4.3.5", "4.4.0", "web_auth_failed")}
+    listed = [{"name": name, "model": "PM5560", "firmware": kind[0], "accounts": accounts[name]} for name, kind in kinds.items()]
+    options = {"artifacts": str(tmp_path / "firmware"), "records": str(tmp_path / "records.sqlite3")}
+    packages.write(tmp_path / "firmware", [("PM5560", "2.8.3")], 20_000, methods=("ftp",))
+    packages.write(tmp_path / "firmware", [("PM5560", "4.4.0")], 20_000, methods=("web",))
     with Fleet({"name": "onelogin", "clock_factor": 100, "meters": listed}, tmp_path) as fleet:
-        tasks = [
-            upgrade(folder, records, wrong),
-            upgrade(folder, records, wrong),
-            {**upgrade(folder, records, right, check_login=True), "check_mode": True},
-        ]
-        played = play(artifacts, fleet.inventory, tasks)
-        failed = [event["kind"] for event in fleet.events() if event["kind"].endswith("login_failed")]
-    reasons = [[played.result(name, number)["reason"] for name in ("old", "new")] for number in range(3)]
-    assert reasons == [["ftp_auth_failed", "web_auth_failed"], ["login_held", "login_held"], ["", ""]]
-    assert sorted(failed) == ["ftp_login_failed", "web_login_failed"]
-    assert [played.result(name)["outcome"] for name in ("old", "new")] == ["planned", "planned"]
+        for name, (_version, target, reason) in kinds.items():
+            host = fleet.hosts()[name]
+            ends = [upgrade(host, name, wrong, version=target, **options)["reason"] for dummy in range(2)]
+            ends.append(upgrade(host, name, right, check=True, check_login=True, version=target, **options)["outcome"])
+            assert ends == [reason, "login_held", "planned"], name
+        failed = sorted(event["kind"] for event in fleet.events() if event["kind"].endswith("login_failed"))
+    assert failed == ["ftp_login_failed", "web_login_failed"]
