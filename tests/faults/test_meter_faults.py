@@ -211,7 +211,8 @@ def test_address_changes_and_another_meter_takes_it(lab: Lab) -> None:
 @pytest.mark.requirement("F-14", "R-064", "R-143")
 def test_late_return(lab: Lab, silence: float, expected: tuple[str, str]) -> None:
     """The documented window, the grace after it, and the end of patience."""
-    fleet = lab.up({"faults": {"F-14": {"silence": silence}}}, factor=100)
+    # Two seconds of real time beyond the window: a loaded machine may see the trigger late.
+    fleet = lab.up({"faults": {"F-14": {"silence": silence}}}, factor=40 if silence == 200 else 100)
     result = lab.run()["m01"]
     assert outcome(result) == expected
     states = [item["state"] for item in result["timeline"]]

@@ -2,8 +2,9 @@
 # Copyright: (c) 2026, The gridops.metering authors
 """Every check of the repository by name: ``make test`` runs them all, ``--only ruff,unit`` some, ``--list`` names them.
 
-Steps run in two lanes side by side (checks of the text, tests), then those that look at what the tests left behind. A failed step
-does not stop the others. What needs a missing Debian package is skipped by name; with ``STRICT=1`` a skip is a failure.
+Steps run in two lanes side by side (checks of the text and unit tests; tests by playbooks), then those that look at what the tests
+left behind. The lane that is done first takes over steps of the other that may run anywhere. A failed step does not stop the others.
+What needs a missing Debian package is skipped by name; with ``STRICT=1`` a skip is a failure.
 Each step's whole output is in ``build/logs``; tests keep their outputs under ``build/test-artifacts``.
 """
 
@@ -287,6 +288,8 @@ class Step:
     run: Callable[[Job], None]
     lane: int
     packages: tuple[str, ...] = ()
+    #: May run beside anything: it neither reads nor writes the mirror of the collection.
+    free: bool = False
 
     @property
     def name(self) -> str:
@@ -308,10 +311,10 @@ STEPS = (
     Step(collection, 0),
     Step(sanity, 0, ("shellcheck",)),
     Step(importer, 0),
-    Step(mutation, 0),
-    Step(unit, 0),
-    Step(simulator, 0),
-    Step(referees, 0),
+    Step(mutation, 0, free=True),
+    Step(unit, 0, free=True),
+    Step(simulator, 0, free=True),
+    Step(referees, 0, free=True),
     Step(integration, 1),
     Step(faults, 1),
     Step(molecule, 1),
@@ -355,7 +358,8 @@ class Runner:
 
     def lanes(self, steps: Sequence[Step], serial: bool) -> None:
         for group in ((0, 1), (2,)):
-            threads = [threading.Thread(target=self.lane, args=([s for s in steps if s.lane == lane],)) for lane in group]
+            waiting = [step for step in steps if step.lane in group]
+            threads = [threading.Thread(target=self.lane, args=(waiting, lane)) for lane in group]
             for thread in threads:
                 thread.start()
                 if serial:
@@ -363,8 +367,16 @@ class Runner:
             for thread in threads:
                 thread.join()
 
-    def lane(self, steps: Sequence[Step]) -> None:
-        for step in steps:
+    def lane(self, waiting: list[Step], lane: int) -> None:
+        """Run the steps of a lane in their order, then the free ones of the other from its end."""
+        while True:
+            with self.lock:
+                own = [step for step in waiting if step.lane == lane]
+                others = [step for step in waiting if step.free]
+                if not own and not others:
+                    return
+                step = own[0] if own else others[-1]
+                waiting.remove(step)
             self.step(step)
 
 
@@ -417,8 +429,8 @@ def main() -> int:
         shutil.rmtree(ARTIFACTS, ignore_errors=True)
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     (LOGS / "summary.txt").unlink(missing_ok=True)
-    # An empty configuration: neither the user's nor the machine's shall change what is tested.
-    (ROOT / "build" / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")
+    # The configuration of plays in tests: neither the user's nor the machine's shall change what is tested.
+    shutil.copy(ROOT / "tests" / "support" / "ansible.cfg", ROOT / "build" / "ansible.cfg")
     started = time.monotonic()
     build.mirror()
     runner = Runner(options.strict)
