@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import getpass
-import os
-import time
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,6 +45,8 @@ def run_settings(params: Mapping[str, Any], host: str, *, change: bool, check: b
     profile = security_profile(params, target.family)
     case_from(params.get("diagnose"))
     login = bool(params.get("check_login"))
+    # A login is written down before it is sent, also in check mode where one was asked for.
+    records = open_records(params.get("records"), getpass.getuser(), read_only=check and not login)
     options = Options(
         change=change,
         check=check,
@@ -54,10 +55,8 @@ def run_settings(params: Mapping[str, Any], host: str, *, change: bool, check: b
         diagnose=params.get("diagnose"),
         attest=check_attest(params.get("attest")),
         handover_dir=params.get("handover_dir"),
-        run=f"{time.strftime('%H%M%S', time.gmtime())}-{os.getpid()}",
+        run=secrets.token_hex(4),
     )
-    # A login is written down before it is sent, also in check mode where one was asked for.
-    records = open_records(params.get("records"), getpass.getuser(), read_only=check and not login)
     desk = ControllerDesk(records, params.get("campaign") or "adhoc", check or not change)
     try:
         return SettingsRun(target, wanted, profile, records.secrets, desk, options, apply_changes).run()

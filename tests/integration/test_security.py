@@ -16,7 +16,7 @@ import pytest
 import yaml
 from test_facts import play
 
-from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, InputError
 from ansible_collections.gridops.metering.plugins.module_utils._security_settings import settings_diff, settings_info, settings_result
 from ansible_collections.gridops.metering.plugins.plugin_utils._security_settings import run_settings
 from metersim.testing import Fleet
@@ -54,6 +54,7 @@ METERS: list[dict[str, Any]] = [
     meter("wrong", hep={"settings": {"lockout_web": 3}}, surface="hep-b"),
     meter("locked", faults={"F-26": {"user": "USER1", "protocol": "web"}}, surface="hep-b"),
     meter("pinned"),
+    meter("legacy", hep={"mode": "legacy_support", "users": None, "password": "4711"}, surface="hep-b"),
     meter("play"),
     {"name": "pm", "model": "PM5560", "firmware": "4.3.5", "surface": "b"},
 ]
@@ -268,9 +269,10 @@ def test_no_password_goes_to_another_certificate(bench: Bench) -> None:
     found = bench.change("pinned", lockout={"duration": 25})
     assert found["reason"] == "tls_fingerprint_mismatch"
     assert not [event for event in bench.fleet.meter("pinned").events() if event["kind"].startswith("login_")]
+    bench.fleet.meter("pinned").faults({})
 
 
-@pytest.mark.requirement("R-274", "R-308", "R-323", "R-347", "R-377", "R-199", "F-28")
+@pytest.mark.requirement("R-274", "R-308", "R-323", "R-347", "R-377")
 def test_nothing_is_written_while_a_precheck_fails(bench: Bench) -> None:
     unverified = bench.change("protected", accept=[], lockout={"duration": 25})
     assert (unverified["outcome"], unverified["reason"]) == ("blocked", "unverified_profile") and "unverified_profile" in unverified["msg"]
@@ -298,13 +300,35 @@ def test_check_mode_signs_in_only_with_a_password_that_has_worked(bench: Bench) 
     assert not bench.written("protected")
 
 
-@pytest.mark.requirement("R-292", "R-294", "R-295", "R-299", "R-340")
+@pytest.mark.requirement("R-199", "F-28", "X-01")
+def test_a_password_that_other_software_cannot_use_is_refused_under_legacy_support(bench: Bench) -> None:
+    wanted = {"users": [{"name": "USER1", "password": ADMIN}]}
+    refused = bench.change("legacy", **wanted)
+    assert (refused["outcome"], refused["reason"]) == ("blocked", "lss_alphanumeric_password") and not bench.written("legacy")
+    taken = bench.change("legacy", accept=["unverified_profile", "lss_alphanumeric_password"], **wanted)
+    assert taken["outcome"] == "changed", taken["msg"]
+
+
+@pytest.mark.requirement("F-37", "R-293")
+def test_an_answer_that_makes_no_sense_changes_nothing_and_no_session_is_left(bench: Bench) -> None:
+    bench.fleet.meter("pinned").faults({"F-37": {"where": "security", "kind": "html"}})
+    with pytest.raises(DeviceError) as caught:
+        bench.change("pinned", lockout={"duration": 25})
+    assert caught.value.reason == "web_not_understood" and not bench.written("pinned")
+    assert not bench.fleet.meter("json").state()["sessions"] and not bench.fleet.meter("legacy").state()["sessions"]
+
+
+@pytest.mark.requirement("R-291", "R-292", "R-294", "R-295", "R-299", "R-340")
 def test_an_export_has_a_name_of_its_own_and_no_secret(bench: Bench, tmp_path: Path) -> None:
     folder = {"dir": str(tmp_path / "exports")}
     first = bench.change("protected", lockout={"duration": 41}, export=folder)
     same = bench.change("protected", lockout={"duration": 41}, export=folder)
     other = bench.change("protected", lockout={"duration": 42}, export=folder)
-    assert first["outcome"] == "changed" and same["outcome"] == "current", (first["msg"], same["msg"], other["msg"])
+    assert first["outcome"] == "changed" and (same["outcome"], other["outcome"]) == ("current", "changed"), (
+        first["msg"],
+        same["msg"],
+        other["msg"],
+    )
     assert first["export_file"] == same["export_file"] != other["export_file"]
     files = sorted((tmp_path / "exports").iterdir())
     assert len(files) == 2 and all(path.stat().st_mode & 0o777 == 0o600 for path in files)
