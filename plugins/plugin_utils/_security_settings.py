@@ -56,6 +56,7 @@ def run_settings(params: Mapping[str, Any], host: str, *, change: bool, check: b
         attest=check_attest(params.get("attest")),
         handover_dir=params.get("handover_dir"),
         run=secrets.token_hex(4),
+        upgraded=lambda serial: serial in records.upgraded_by("ion"),
     )
     desk = ControllerDesk(records, params.get("campaign") or "adhoc", check or not change)
     try:

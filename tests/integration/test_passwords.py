@@ -161,7 +161,7 @@ def test_a_password_that_somebody_else_changed_costs_one_login(fleet: Fleet, sur
     assert bench.counted() == (1, False)
 
 
-@pytest.mark.requirement("F-26", "R-343", "R-344", "R-369")
+@pytest.mark.requirement("F-26", "R-343", "R-344", "R-360", "R-363", "R-364", "R-369")
 def test_a_wrong_password_costs_one_login_whoever_sends_it(fleet: Fleet, tmp_path: Path) -> None:
     """Audit, change, check mode with a login, and all of it again."""
     bench = Bench(fleet, "wrong", tmp_path)
@@ -172,6 +172,8 @@ def test_a_wrong_password_costs_one_login_whoever_sends_it(fleet: Fleet, tmp_pat
         bench.run(ELSE, change=False, default_credentials=True).reason,
     ]
     assert reasons == ["login_refused", "login_held", "login_held", "login_held"]
+    told = bench.run(ELSE, change=False, diagnose={"situation": "after_upgrade", "software": ["pme"], "setup_version": "3.2.22341.01"})
+    assert [(line["rule"], line["next"]) for line in told.diagnosis] == [("T-5", 1), ("T-2", 3), ("T-6", 2)]
     untried = bench.run(OLD, check=True, panel_programming=False)
     assert "nobody signed in" in untried.text and not bench.meter.events("login_ok"), "no password is proven yet"
     assert bench.run(OLD, change=False).reason == "" and bench.run(OLD, check=True, panel_programming=False).outcome == "planned"

@@ -100,7 +100,8 @@ class Options:
     attest: Mapping[str, Any] = field(default_factory=dict)
     handover_dir: str | None = None
     run: str = "run"
-    software: tuple[str, ...] = ()
+    #: Whether ION Setup has upgraded the meter with this serial number, as far as the records know; asked only when nobody gets in.
+    upgraded: Callable[[str], bool] = field(default=lambda serial: False)
 
 
 @dataclass
@@ -207,8 +208,10 @@ class SettingsRun:
                 family=self.now.wanted.family,
                 version=report.state.version,
                 reason=report.reason,
+                upgraded=self.now.options.upgraded(report.state.serial or ""),
                 protocol=self.now.channel.protocol if self.now.channel else "",
                 retry_after=report.retry_after,
+                default_refused=any(item.id.startswith(default_credentials.CONTROL) and item.state == PASS for item in report.controls),
             )
             report.diagnosis = diagnosis.diagnose(case)
 
