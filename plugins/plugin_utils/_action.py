@@ -23,7 +23,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.base.erro
     InputError,
     MeteringError,
 )
-from ansible_collections.gridops.metering.plugins.module_utils._engine.base.redaction import MASK, Redactor
+from ansible_collections.gridops.metering.plugins.module_utils._engine.base.redaction import MASK, Redactor, secret_values
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.postgres import masked, password_of
 from ansible_collections.gridops.metering.plugins.module_utils._errors import describe_error, internal_error
 from ansible_collections.gridops.metering.plugins.module_utils._sealed import SEALED_OPTIONS, seal, secrets_in
@@ -149,6 +149,8 @@ class MeterAction(ActionBase):
         given.update((name, value) for name, value in self._task.args.items() if value is not None)
         if "host" in self.ARGUMENT_SPEC and not given.get("host"):
             given["host"] = self.default_host(task_vars)
+        for secret in secret_values(given):  # also of what stands under a wrong option
+            self.redactor.add(secret)
         try:
             outcome = self._spec_validator().validate(given)
         except (TypeError, ValueError, OverflowError):  # core's own check does not foresee every kind of value
@@ -197,7 +199,9 @@ class MeterAction(ActionBase):
         for name, spec in self.ARGUMENT_SPEC.items():
             if spec.get("no_log") and name in given and (repr(given[name]) in text or str(given[name]) in text):
                 return f"{name}: the given value is not of the documented form"
-        return _one_line(text)
+        for secret in secret_values(given):
+            text = text.replace(repr(secret), MASK)
+        return _one_line(f"unknown option: {text}" if ". Supported parameters include: " in text else text)
 
     def _explain_module_failure(self, result: dict[str, Any], answer: Mapping[str, Any], where: str) -> None:
         """Core's own failure of a module (no interpreter, no library) as one sentence."""

@@ -251,3 +251,24 @@ def test_seal_and_unseal_are_inverse_and_refuse_nonsense() -> None:
 def test_an_action_for_the_fleet_takes_no_option_from_one_hosts_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sample, "FROM_VARIABLES", False)
     assert action({}, {"metering_count": 7, "metering_unit_id": 3})["params"]["count"] == 1
+
+
+@pytest.mark.parametrize("secret", [SECRET, "C-1"])
+@pytest.mark.parametrize("option", ["word", "count", "attest", "nonsense"])
+def test_passwords_under_a_wrong_option_are_not_shown(option, secret):
+    told = action({option: [{"name": "USER1", "password": secret}]})
+    assert told["failed"]
+    assert option in told["msg"]
+    assert f"'{secret}'" not in json.dumps(told)
+    assert SECRET not in json.dumps(told)
+
+
+def test_an_unknown_option_is_named_as_such():
+    assert action({"nonsense": 1})["msg"].startswith("unknown option: nonsense. ")
+
+
+def test_bad_input_is_told_without_the_passwords_in_it():
+    error = InputError("lockout", {"users": [{"name": "USER1", "password": "C-1"}], "x": ({"secret": SECRET},)}, "a dictionary", "R-265")
+    assert "USER1" in str(error)
+    assert "C-1" not in str(error)
+    assert SECRET not in str(error)

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from .redaction import Redactor
+
 
 class MeteringError(Exception):
     """Base of every error that may reach a user as one sentence."""
@@ -15,14 +17,15 @@ _SHOWN = 200  # characters of a value in a sentence
 class InputError(MeteringError):
     """Bad input, refused before any contact.
 
-    Names the option, the value (unless secret), what is accepted and the rule it comes from.
+    Names the option, the value (unless secret, and without the passwords in it), what is accepted and the rule it comes from.
     """
 
     def __init__(self, option: str, value: object, accepted: str, rule: str, secret: bool = False) -> None:
         self.option = option
         self.accepted = accepted
         self.rule = rule
-        shown = "the given value" if secret else repr(value)
+        # What stands in the wrong place, such as a list of users under another option, still has secrets in it.
+        shown = "the given value" if secret else repr(Redactor().clean(value))
         if len(shown) > _SHOWN:
             shown = shown[:_SHOWN] + "…"
         super().__init__(f"{option}: {shown} is not accepted; expected {accepted} ({rule})")

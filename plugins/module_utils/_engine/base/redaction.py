@@ -46,5 +46,15 @@ class Redactor:
         return value
 
 
+def secret_values(value: Any) -> list[str]:
+    """What stands in fields for secrets anywhere in ``value``, also where it does not belong."""
+    if isinstance(value, Mapping):
+        own = [str(item) for key, item in value.items() if _is_secret(key, item)]
+        return [*own, *(found for item in value.values() for found in secret_values(item))]
+    if isinstance(value, (list, tuple)):
+        return [found for item in value for found in secret_values(item)]
+    return []
+
+
 def _is_secret(key: object, item: object) -> bool:
     return isinstance(key, str) and key.lower() in SECRET_FIELDS and isinstance(item, (str, int)) and not isinstance(item, bool)
