@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._argspec import ATTEST_SPEC
 from ._engine.catalogue import reasons
 from ._engine.security import control
 from ._engine.security.diagnosis import OPTION_SPEC
-from ._engine.security.settings_run import Report
 from ._engine.security.wanted import CHANNELS, CONSUMERS, MODES, UNSUPPORTED
+
+if TYPE_CHECKING:  # the run itself is not needed where only the options are, on a jump host
+    from ._engine.security.settings_run import Report
 
 FAMILIES = ("hep", "pm5000")
 

@@ -276,7 +276,7 @@ def test_the_modules_in_a_play(bench: Bench, fleet: Fleet, jump_host: Any, tmp_p
     module = {"gridops.metering.meter_security": EVERYTHING}
     info: dict[str, Any] = {"gridops.metering.meter_security_info": {}}
     tasks = [
-        {"gridops.metering.meter_security": {"family": "pm5000"}, "register": "other", "ignore_errors": True},
+        {"gridops.metering.meter_security": {"family": "pm5000", "policy": "encrypted"}, "register": "other", "ignore_errors": True},
         {**module, "delegate_to": "jump1", "register": "there", "ignore_errors": True},
         {**info, "delegate_to": "jump1", "register": "seen_there"},
         {**info, "register": "seen_here"},
