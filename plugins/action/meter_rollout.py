@@ -242,6 +242,13 @@ class _Meters:
         if said.get("family") != HEP:
             return {}
         ion, own_unit = said.get("ion") or self._campaign.raw.get("ion") or {}, constants.UNIT_ID.number
+        if not isinstance(ion, Mapping):
+            raise InputError("metering_ion", ion, "a dictionary", "R-164")
+        baud = ion.get("baud")
+        if baud is not None and not str(baud).isdigit():
+            raise InputError("metering_ion.baud", baud, "bits per second", "R-177")
+        if ion.get("transport") not in (None, *ion_rules.TRANSPORTS):
+            raise InputError("metering_ion.transport", ion["transport"], f"one of {', '.join(ion_rules.TRANSPORTS)}", "R-174")
         behind = bool(said.get("gateway")) or str(said.get("unit_id") or own_unit) != str(own_unit)
         attested = (said.get("attest") or {}).get("security_mode")
         told = _known((facts.get("security") or {}).get("mode")) or (ion_rules.check_security_mode(attested) if attested else "unknown")
@@ -249,7 +256,7 @@ class _Meters:
             "security_mode": told,
             "transport": ion_rules.transport_of(ion.get("transport"), behind),
             "gateway_model": str(ion.get("gateway_model") or ""),
-            "baud": int(ion["baud"]) if ion.get("baud") else None,
+            "baud": int(baud) if baud else None,
             "setup_version": str(Dotted.parse(str(ion["setup_version"]), "metering_ion.setup_version")) if ion.get("setup_version") else "",
             "consumers": tuple(said.get("consumers") or ()),
         }
