@@ -126,10 +126,11 @@ class FirmwareTask:
         clock = clock_for(str(self.params["host"]), self.rules.clock_factor)
         self.target = target_from(self.params, self.host, clock)
         self.manifest = artifacts.load(Path(self.params["artifacts"]))
-        self.profile = load_profile(self.params["profile"]) if self.params.get("profile") else None
+        family = None if self.opaque else self.target.family
+        self.profile = load_profile(self.params["profile"], family=family) if self.params.get("profile") else None
         self.web_profile = self.profile
         if self.params.get("web_profile") and "web" in METHODS:
-            self.web_profile = load_profile(self.params["web_profile"])
+            self.web_profile = load_profile(self.params["web_profile"], "web_profile", family)
         self.methods = {name: made(self) for name, made in METHODS.items()}
         for method in self.methods.values():
             method.check()

@@ -49,7 +49,7 @@ class IonMethod(Method):
         if self.task.target.family != HEP:
             return
         named = self.task.params.get("security_profile")
-        self._profile = load_profile(named) if named else self.task.profile
+        self._profile = load_profile(named, "security_profile", HEP) if named else self.task.profile
         if self.mode == "command":
             for name in ("host", "command", "handover_dir"):
                 if not self.options.get(name):

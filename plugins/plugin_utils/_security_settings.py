@@ -31,9 +31,7 @@ def security_profile(params: Mapping[str, Any], family: str) -> dict[str, Any] |
         return None
     if not isinstance(given, str):
         raise InputError(option, given, "the name of a shipped profile, or the path of a profile file", "design 2")
-    profile = load_profile(given)
-    if profile["family"] != family:
-        raise InputError(option, given, f"a profile for family {family}; this one is for {profile['family']}", "design 2")
+    profile = load_profile(given, option, family)
     require_library(profile)
     return profile
 

@@ -27,21 +27,21 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in _SHIPPED.glob("*.yml"))
 
 
-def load_profile(name: str) -> dict[str, Any]:
-    """A checked profile by shipped name, or by the path of a file. Raises InputError."""
+def load_profile(name: str, option: str = "profile", family: str | None = None) -> dict[str, Any]:
+    """A checked profile by shipped name, or by the path of a file; of this ``family`` where one is given. Raises InputError."""
     path = Path(name).expanduser() if "/" in name or name.endswith((".yml", ".yaml")) else _SHIPPED / f"{name}.yml"
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise InputError(
-            "profile", name, "one of " + ", ".join(shipped()) + ", or the path of a readable profile file", "design 2"
-        ) from None
+        raise InputError(option, name, "one of " + ", ".join(shipped()) + ", or the path of a readable profile file", "design 2") from None
     what = f"profile {path.name}"
     document = parse_yaml(text, what, "design 2", own=path.parent == _SHIPPED)
     check(document, PROFILE, what, "design 2")
     _check_expressions(document, what)
     require_library(document)
     profile: dict[str, Any] = document
+    if family is not None and profile["family"] != family:
+        raise InputError(option, name, f"a profile for family '{family}'; this one is for '{profile['family']}'", "design 2")
     return profile
 
 
@@ -108,6 +108,11 @@ def _check_security(document: dict[str, Any], what: str) -> None:
     elif users:
         groups = {"name", "cells"} if "columns" in users else {"name", "group"}
         _check_regex(users.get("row", ""), groups, f"{what}: security.users.row")
+    events = document.get("security", {}).get("events", {})
+    if "list" in events:
+        _check_jmespath(events["list"], f"{what}: security.events.list")
+    elif events:
+        _check_regex(events.get("row", ""), {"time", "text"}, f"{what}: security.events.row")
     if "cell" in users:
         _check_regex(users["cell"], {"value"}, f"{what}: security.users.cell")
 

@@ -368,7 +368,9 @@ class Rotor:
         if not verdict.reason:
             return verdict
         if verdict.reason == "password_refused" and self._refusal:  # not for the sake of the password
-            return replace(verdict, reason=self._refusal, device_text=said)
+            return replace(
+                verdict, reason=self._refusal, text="the meter refused the change, and not for the password's sake", device_text=said
+            )
         refusal = self._guard.refusal if verdict.state in (LOCKED, HELD) else None
         if refusal is None:
             return replace(verdict, device_text=said)

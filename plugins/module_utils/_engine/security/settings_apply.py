@@ -219,7 +219,14 @@ def _write_secret(now: Session, item: Change, secret: str, asleep: list[str]) ->
             now.secret = secret
     elif verdict.changed is None:
         now.report.changed = True
-    now.take(verdict)
+    now.take(replace(verdict, text=f"{item.control}: {verdict.text}{_no_test_mode(item, verdict)}"))
+
+
+def _no_test_mode(item: Change, verdict: Verdict) -> str:
+    """What the meter most likely means where it refuses a new user's rights (R-335)."""
+    if verdict.reason != "option_not_available" or not isinstance(item.want, list) or "test_mode" not in item.want:
+        return ""
+    return "; not every type of meter has the permission test_mode"
 
 
 def _is_own(now: Session, user: str) -> bool:
