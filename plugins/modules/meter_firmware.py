@@ -422,6 +422,19 @@ EXAMPLES = r"""
         user: user2
         password: "{{ vault_product_master }}"
 
+- name: Hand a HEP meter over to a technician with ION Setup, and prove what was done in a later run
+  gridops.metering.meter_firmware:
+    family: hep
+    version: 3.0.0
+    artifacts: /srv/firmware
+    security_profile: my-hep.yml
+    tool_mode: manual
+    ion:
+      setup_version: 3.2.22341.01
+      handover_dir: /srv/handover
+    accept: [irreversible]
+    attest: {critical_control: false, by: A. Technician}
+
 - name: Bring a signed image into an MCS301 tonight and have it activated in the window
   gridops.metering.meter_firmware:
     family: mcs301
@@ -463,11 +476,13 @@ before:
   returned: always
   type: dict
 after:
-  description: Version and serial number as proven after the upgrade.
+  description: Version and serial number as proven after the upgrade; for a HEP meter also C(security_mode) and the number of C(users) where
+    registers tell them, and C(review) where no document says what they should be.
   returned: always
   type: dict
 plan:
-  description: Artifact, files, bytes to send and attempts left afterwards.
+  description: Artifact, files, bytes to send and attempts left afterwards; for a HEP meter also the ION Setup that is needed, and C(security)
+    before and after.
   returned: always
   type: dict
 hops:
