@@ -99,6 +99,7 @@ def settings_result(report: Report) -> dict[str, Any]:
     }
     optional = {
         "diagnosis": report.diagnosis,
+        "events": report.events,
         "handover": report.handover,
         "handover_file": report.handover_file,
         "export_file": report.export_file,

@@ -135,6 +135,11 @@ diagnosis:
   returned: when a login failed, or O(diagnose) is given
   type: list
   elements: dict
+events:
+  description: The newest entries of the meter's event log, newest first, with C(time), C(priority), C(user) and C(text), where the profile names it.
+  returned: when there are any
+  type: list
+  elements: dict
 export_file:
   description: The file that O(export) wrote, or the one that says the same already.
   returned: with O(export)

@@ -148,7 +148,9 @@ def test_a_meter_is_audited_hardened_and_found_so_by_the_second_run(bench: Bench
     written = len(bench.written(host))
     again = bench.change(host, **WANTED)
     assert (again["outcome"], again["changed"], len(bench.written(host))) == ("current", False, written), again["msg"]
-    assert states(bench.look(host, **WANTED))["lockout_ion"] == "pass"
+    after = bench.look(host, **WANTED)
+    assert states(after)["lockout_ion"] == "pass"
+    assert len(after["events"]) > 3 and after["events"][0]["time"] >= after["events"][-1]["time"] and after["events"][0]["text"]
 
 
 @pytest.mark.requirement("R-191", "R-194", "R-263", "R-278")

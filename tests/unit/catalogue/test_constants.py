@@ -187,6 +187,7 @@ NUMBERS = [
     _number("login_failures", 2, None, requirement("R-344")),
     _number("login_unanswered", 2, None, requirement("R-344")),
     _number("port_change_wait", 60, None),
+    _number("security_events", 20, None),
 ]
 
 

@@ -112,3 +112,18 @@ def test_a_mistake_in_a_profile_is_named_by_its_place(tmp_path: Any, change: Any
     with pytest.raises(InputError) as caught:
         load_profile(str(path))
     assert says in str(caught.value)
+
+
+@pytest.mark.requirement("R-273", "F-37")
+def test_events_are_the_newest_first_and_the_devices_own_words() -> None:
+    cells = "<td>2</td><td>2026-11-21T10:00:00Z</td><td>128</td><td>2</td><td>USER1</td><td>Invalid &lt;login&gt;</td>"
+    assert (
+        pages.read_events(HTML["events"], Answer(200, f"<tr>{cells}</tr>" * 3), 2)
+        == [{"time": "2026-11-21T10:00:00Z", "priority": "128", "user": "USER1", "text": "Invalid <login>"}] * 2
+    )
+    listed = [
+        {"n": 1, "time": "1", "priority": 64, "user": "", "text": "a"},
+        {"n": 2, "time": "2", "priority": 0, "user": "x", "text": "b"},
+    ]
+    assert [item["text"] for item in pages.read_events(JSON["events"], Answer(200, json.dumps(listed)), 20)] == ["b", "a"]
+    assert pages.read_events(JSON["events"], Answer(200, "<html>"), 20) == []

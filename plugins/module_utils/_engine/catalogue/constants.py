@@ -257,6 +257,7 @@ DLMS_RELEASE_WAIT = Constant("dlms_release_wait", 2, "s", ("own",), "for a meter
 DLMS_CLIENT_PREESTABLISHED = Constant("dlms_client_preestablished", 102, "", ("own",), "client of broadcasts, which never signs in (IDIS)")
 SECURITY_LEASE_TTL = Constant("security_lease_ttl", 300, "s", ("own",), "a change of security keeps its meter from one step to the next")
 PORT_CHANGE_WAIT = Constant("port_change_wait", 60, "s", ("own",), "until a meter's webpages answer in their new place, at most (R-405)")
+SECURITY_EVENTS = Constant("security_events", 20, "events", ("own",), "of a meter's log that an audit shows, the newest (R-273)")
 SECURITY_CLOCK_TOLERANCE = Constant("security_clock_tolerance", 60, "s", ("own",), "between a meter's clock and the control node's")
 DLMS_PUBLIC_OBJECTS = Constant("dlms_public_objects", 20, "objects", ("own",), "which a public client may see, at most")
 DLMS_LLS_MIN = Constant("dlms_lls_min", 8, "octets", ("own",), "of a low-level password, at least")

@@ -26,7 +26,7 @@ def require_library(profile: Mapping[str, Any] | None) -> None:
     """Raise DependencyError where the profile reads JSON and jmespath is not installed."""
     given = profile or {}
     sections = [given.get(name) or {} for name in ("role_page", "status_page", "session_page")]
-    sections += [(given.get("security") or {}).get(name) or {} for name in ("settings", "users")]
+    sections += [(given.get("security") or {}).get(name) or {} for name in ("settings", "users", "events")]
     if MISSING is not None and any(section.get("format") == "json" for section in sections):
         raise DependencyError(MISSING, platform.node(), "a profile that reads JSON pages")
 

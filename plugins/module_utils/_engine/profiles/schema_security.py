@@ -106,7 +106,14 @@ _USERS = _mapping(
     },
     ("path",),
 )
-SECURITY = _mapping({"settings": _SETTINGS, "users": _USERS, "mode": _mapping({"words": _WORDS, "write": WRITE}, ("write",))})
+#: The event log; ``row`` (HTML) or ``list`` (JSON) gives time, and of priority, user and text what there is.
+_EVENTS = _mapping(
+    {"path": _PATH, "format": _FORMAT, "row": _READS, "list": _READS, "newest": {"enum": ["first", "last"], "x-accepted": "first or last"}},
+    ("path",),
+)
+SECURITY = _mapping(
+    {"settings": _SETTINGS, "users": _USERS, "events": _EVENTS, "mode": _mapping({"words": _WORDS, "write": WRITE}, ("write",))}
+)
 #: Who is signed in.
 SESSION_PAGE = _mapping({"path": _PATH, "format": _FORMAT, "user": _READS, "permissions": _READS, "anonymous": _TEXT}, ("path", "user"))
 #: Who the meter is where its registers are closed: an expression with the groups model and serial for the subject of its certificate.

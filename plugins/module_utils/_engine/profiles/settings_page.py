@@ -24,6 +24,7 @@ SWITCHES = frozenset(
 _NUMBERS = ("lockout_", "web_port_", "session_timeout_", "event_cutoff", "priority_")
 _ON, _OFF = ("yes", "true", "on", "enabled", "1"), ("no", "false", "off", "disabled", "0")
 _MOST_USERS = 200
+EVENT_FIELDS = ("time", "priority", "user", "text")
 PLACEHOLDERS = ("{user}", "{password}", "{permissions}", "{group}", "{mode}", "{new_user}", "{number}")
 
 
@@ -123,6 +124,18 @@ def read_numbers(section: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
         return {clean(row.get("name")): row["number"] for row in named if isinstance(row.get("number"), int)}
     found = re.finditer(section["row"], answer.text)
     return {clean(item["name"]): item["number"] for item in found if "number" in item.groupdict()}
+
+
+def read_events(section: Mapping[str, Any], answer: Answer, most: int) -> list[dict[str, str]]:
+    """The newest events of the meter's log, newest first; each value is the device's own word, in one line."""
+    if section.get("format") == "json":
+        told = search(section["list"], answer.document)
+        rows = [row for row in told if isinstance(row, Mapping)] if isinstance(told, list) else []
+    else:
+        rows = [found.groupdict() for found in re.finditer(section["row"], answer.text)]
+    if section.get("newest") == "last":
+        rows = rows[::-1]
+    return [{name: clean(row.get(name)) for name in EVENT_FIELDS if row.get(name) is not None} for row in rows[:most]]
 
 
 def _json_user(section: Mapping[str, Any], row: Any) -> tuple[str, frozenset[str]] | None:

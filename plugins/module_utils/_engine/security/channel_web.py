@@ -133,6 +133,11 @@ class WebChannel:
         self._numbers = pages.read_numbers(section, answer)
         self._groups = {group: name for name, rights in listed for group in rights} if "groups" in section else {}
 
+    def events(self, most: int) -> list[dict[str, str]] | None:
+        """The newest entries of the meter's event log, newest first (R-273); None where the profile does not tell where they are."""
+        section = self._security.get("events")
+        return None if section is None else pages.read_events(section, self._open().page(section["path"]), most)
+
     # -- writing ------------------------------------------------------------------------------------------------------
 
     def writable(self, control: str, kind: str) -> str | None:

@@ -76,6 +76,7 @@ class Report:
     secrets: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, str]] = field(default_factory=list)
     diagnosis: list[dict[str, Any]] = field(default_factory=list)
     handover: list[dict[str, Any]] = field(default_factory=list)
     handover_file: str | None = None
@@ -477,6 +478,7 @@ class SettingsRun:
         now, report, state = self.now, self.report, self.now.state
         report.controls = report.before = self._controls()
         if not now.options.change:
+            self._read_events()
             report.text = "read, nothing was changed"
             return
         # What cannot be on this meter is told even where nothing would be changed.
@@ -500,6 +502,16 @@ class SettingsRun:
         elif now.options.check:
             report.outcome, report.changed = "planned", True
             report.text = f"would change {', '.join(item.id for item in planned)}"
+
+    def _read_events(self) -> None:
+        """Recent security events, for an audit (R-273)."""
+        now = self.now
+        if not isinstance(now.channel, WebChannel):
+            return
+        try:
+            self.report.events = now.channel.events(constants.SECURITY_EVENTS.number) or []
+        except DeviceError as error:
+            now.state.unread["events"] = error.text
 
     def _ordered(self, changes: Sequence[Change]) -> list[Change]:
         """What closes the very way that is used goes last; everything else stays in its safe order."""
