@@ -206,6 +206,7 @@ class Fork:
 
     def _run(self, session: pytest.Session, mutant: Mutant) -> int:
         gc.disable()  # a short life; collecting would only copy the pages shared with the parent
+        session.config.option.tbstyle = "no"  # who fails is enough; showing the lines takes far longer than the test
         mutant.apply()
         chosen, own = Select(frozenset(mutant.rules)), f"[{mutant.name.split()[0]}"
         # The case that bears the item's name comes first: it is the one most likely to turn red.
