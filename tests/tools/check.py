@@ -33,6 +33,8 @@ ARTIFACTS = Path(os.environ.get("METERING_TEST_ARTIFACTS") or ROOT / "build" / "
 ENGINE = "plugins/module_utils/_engine"
 PYTEST_TOTAL = re.compile(r"^(?:=+ )?((?:\d+ \w+(?:, )?)+) in [\d.]+s", re.M)
 PYTEST_SKIP = re.compile(r"^SKIPPED \[(\d+)\] (?:\S+:\d+: )?(.*)", re.M)
+#: Sanity tests that run once for each Python, and the oldest of them (``python_requires`` in tests/config.yml).
+VERSIONED, OLDEST = ("compile", "import"), "3.11"
 ALLOWED_SKIP = re.compile(r"Debian package [\w.+-]+ is missing")
 
 
@@ -190,13 +192,20 @@ def plugindocs(job: Job) -> None:
 
 
 def sanity(job: Job) -> None:
-    """ansible-test sanity, all tests, no ignore file; of these pylint only for what is shipped (the tests have ruff)."""
+    """ansible-test sanity, all tests, no ignore file; pylint only for what is shipped (the tests have ruff).
+
+    Tests that know several Pythons meet the oldest that the collection supports and the newest here: what these two import and
+    compile, those between them do too.
+    """
     if ignored := list(MIRROR.glob("tests/sanity/ignore*.txt")):
         raise StepError(f"{ignored[0].name}: sanity errors are repaired here, not ignored")
     job.python("tests/tools/seed_ansible_test.py")
     try:
         common = ("ansible-test", "sanity", "--color", "no", "--truncate", "0")
-        output = job.run(*common, "--skip-test", "pylint", cwd=MIRROR)
+        output = job.run(*common, *(word for test in ("pylint", *VERSIONED) for word in ("--skip-test", test)), cwd=MIRROR)
+        for version in (OLDEST, f"{sys.version_info.major}.{sys.version_info.minor}"):
+            if shutil.which(f"python{version}", path=ENV["PATH"]):
+                output += job.run(*common, *(word for test in VERSIONED for word in ("--test", test)), "--python", version, cwd=MIRROR)
         output += job.run(*common, "--test", "pylint", "plugins/", cwd=MIRROR)
     finally:
         job.gather(r"^(?:ERROR|FATAL):")
@@ -417,7 +426,7 @@ def main() -> int:
     parser.add_argument("--strict", action="store_true", default=os.environ.get("STRICT", "") not in ("", "0"), help="a skip is a failure")
     options = parser.parse_args()
     if options.list:
-        print("\n".join(f"{step.name:14} {(step.run.__doc__ or '').strip()}" for step in STEPS))
+        print("\n".join(f"{step.name:14} {(step.run.__doc__ or ' ').strip().splitlines()[0]}" for step in STEPS))
         return 0
     names = {step.name for step in STEPS}
     only, skip = ({word for word in text.split(",") if word} for text in (options.only, options.skip))
