@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import getpass
-import secrets
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,7 +53,7 @@ def run_settings(params: Mapping[str, Any], host: str, *, change: bool, check: b
         diagnose=params.get("diagnose"),
         attest=check_attest(params.get("attest")),
         handover_dir=params.get("handover_dir"),
-        run=secrets.token_hex(4),
+        run=f"{time.time_ns():x}",  # names of exports of one second still have an order
         upgraded=lambda serial: serial in records.upgraded_by("ion"),
     )
     desk = ControllerDesk(records, params.get("campaign") or "adhoc", check or not change)

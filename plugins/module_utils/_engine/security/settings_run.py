@@ -305,10 +305,16 @@ class SettingsRun:
             now.fail("profile_missing", "the channel registers needs a profile that names setup registers", outcome="blocked")
         if wanted.channel in (_REGISTERS, _HANDOVER):
             return wanted.channel
-        off = now.state.settings.get("web_server") is False or now.state.settings.get("web_protocol") == "disabled"
+        off = now.state.settings.get("web_server") is False or now.state.settings.get("web_protocol") == "disabled" or self._web_shut()
         if web and not off and not (now.options.change and now.state.settings.get("web_programming") is False and self._registers_open):
             return _PROFILE
         return _REGISTERS if self._has_registers and now.state.settings.get("modbus_access") != "none" else _HANDOVER
+
+    def _web_shut(self) -> bool:
+        """Whether the port of the webpages is closed, and the document names no other one for it."""
+        name = "http" if WebChannel(self.now.target, self.profile, self.now.state.generation).clear else "https"
+        other = self.now.wanted.settings.get(f"web_port_{name}")
+        return self.now.state.ports.get(name) == "closed" and other in (None, self.now.target.ports.get(name))
 
     @property
     def _registers_open(self) -> bool:
