@@ -300,6 +300,7 @@ def _verify_place(now: Session, item: Change) -> None:
     for name in ("http", "https"):
         if item.control == f"web_port_{name}":
             ports[name] = int(item.want)
+            now.report.notes.append(f"ports.{name} of the inventory must be {item.want} from now on (R-404)")
     moved = channel.moved_by(item) if channel is not None else False
     now.target = replace(target, ports=ports)
     goal = _goal(after, item)
