@@ -208,7 +208,7 @@ class FirmwareTask:
             return self.result("blocked", "method_not_available", text)
         self.reading = Reading(**{name: value for name, value in attempt.before.items() if name in _READING})
         self.model, self.source, self.method = find_model(attempt.model), self.parse(attempt.source), method
-        self.path = plan_path(self.model, self.source, self.parse(attempt.target), [], False, True)
+        self.path = self._path_of(attempt)
         self.hop = self.path.hops[0] if self.path.supported and self.path.hops else None
         ended = self._flow(method, self._resume_job(method, attempt), resume=True)
         self.attempts = judging.budget(self)
@@ -221,6 +221,15 @@ class FirmwareTask:
             self.resumed, self.reading, self.hop, self.path, self.method = ended, None, None, None, None
             return None
         return self._hop_result(ended)
+
+    def _path_of(self, attempt: Attempt) -> PathResult:
+        """The chain that the attempt was the first hop of, where it leads on to the wanted version; else that hop alone."""
+        alone = plan_path(self.model, self.source, self.parse(attempt.target), [], False, True)
+        if self.opaque or attempt.target == str(self.rules.version):
+            return alone
+        whole = self._way(self.source)
+        first = whole.hops[0] if whole.supported and whole.hops else None
+        return whole if first is not None and (str(first.target), first.method) == (attempt.target, attempt.method) else alone
 
     def _left_open(self) -> Attempt | None:
         """The open attempt of the meter that answers; while it is silent, or another one answers, that of this host name."""
@@ -253,17 +262,7 @@ class FirmwareTask:
         if reading.version is None:
             return self.result("blocked", "identity_unreadable", "the meter does not tell its firmware version")
         self.source = self.parse(reading.version)
-        available = [] if self.opaque else [Version.parse(text) for text in self.manifest.versions(self.model)]
-        downgrade = "downgrade" in self.rules.accept
-        self.path = plan_path(
-            self.model,
-            self.source,
-            self.rules.version,
-            available,
-            bool(self.params["strict_matrix"]),
-            downgrade,
-            offered=self.manifest.offered(self.model),
-        )
+        self.path = self._way(self.source)
         if not self.path.supported:
             return self.result("blocked", str(self.path.reason), self.path.text)
         if not self.path.hops:
@@ -286,6 +285,18 @@ class FirmwareTask:
                 "blocked", "serial_unknown", "the meter does not tell its serial number, so no attempt can be recorded for it"
             )
         return None
+
+    def _way(self, source: Version | str) -> PathResult:
+        """The chain from this version to the wanted one, by the packages that are there."""
+        return plan_path(
+            self.model,
+            source,
+            self.rules.version,
+            [] if self.opaque else [Version.parse(text) for text in self.manifest.versions(self.model)],
+            bool(self.params["strict_matrix"]),
+            "downgrade" in self.rules.accept,
+            offered=self.manifest.offered(self.model),
+        )
 
     def _prepare_package(self) -> None:
         hop = self._hop()
