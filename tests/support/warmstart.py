@@ -122,7 +122,11 @@ def start(
     """Start a program; streams are files or ``DEVNULL`` (``stderr`` also ``STDOUT``), pipes need a direct start."""
     words = [str(word) for word in command]
     env = dict(os.environ if env is None else env)
-    if not os.environ.get(DIRECT) and (channel := _connect(words, env, str(cwd or Path.cwd()))):
+    channel = None
+    if not os.environ.get(DIRECT):
+        with contextlib.suppress(OSError):
+            channel = _connect(words, env, str(cwd or Path.cwd()))
+    if channel is not None:
         with contextlib.ExitStack() as stack:
             streams = [_descriptor(stream, number, stack) for number, stream in enumerate((stdin, stdout, stderr))]
             if stderr == subprocess.STDOUT:
@@ -212,9 +216,7 @@ def _connect(words: Sequence[str], env: Mapping[str, str], cwd: str) -> socket.s
     _held[key] = _held.pop(key)  # the last used stands last
     while len(_held) > MOST:
         _held.pop(next(iter(_held))).close()
-    with contextlib.suppress(OSError):
-        return _dial(path)
-    return None
+    return _dial(path)
 
 
 def _dial(path: Path) -> socket.socket:
