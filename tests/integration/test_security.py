@@ -57,6 +57,8 @@ METERS: list[dict[str, Any]] = [
     meter("legacy", hep={"mode": "legacy_support", "users": None, "password": "4711"}, surface="hep-b"),
     meter("play"),
     {"name": "pm", "model": "PM5560", "firmware": "4.3.5", "surface": "b"},
+    {"name": "renamed", "model": "PM5560", "firmware": "2.7.8"},
+    meter("senseless", hep={"users": ADVANCED["users"]}),
 ]
 
 
@@ -376,3 +378,32 @@ def test_the_two_modules_in_a_play(bench: Bench, tmp_path: Path) -> None:
     assert results[3]["failed"] and results[3]["msg"].startswith("policy: ")
     shown = json.dumps(results) + (tmp_path / "output.txt").read_text()
     assert NEXT not in shown and ADMIN not in shown and MARKS_KEY not in shown
+
+
+def test_renamed_accounts_stay_known(bench: Bench) -> None:
+    """The password goes with the account: no failed login by the old name, and nothing to set again (wire facts 2)."""
+    wanted = {
+        "accounts": {"product_master": {"user": "boss", "password": "Canary-p1"}, "web_master": {"user": "web", "password": "Canary-w1"}}
+    }
+    first = bench.change("renamed", **wanted)
+    assert first["outcome"] == "changed", first["msg"]
+    assert any("must have the user boss" in note for note in first["notes"])
+    again = bench.change("renamed", credentials={"product_master": {"user": "boss", "password": "Canary-p1"}}, **wanted)
+    assert again["outcome"] == "current", again["msg"]
+    assert not [event for event in bench.fleet.meter("renamed").events() if event["kind"] == "http_login_failed"]
+
+
+@pytest.mark.parametrize(("where", "reason"), [("modbus", "identity_unreadable"), ("users", "web_not_understood")])
+def test_a_page_that_makes_no_sense_is_no_empty_list(bench: Bench, where: str, reason: str) -> None:
+    """F-37: neither users nor the identity are taken from an error page, and no password is sent to who is not known."""
+    bench.fleet.meter("senseless").faults({"F-37": {"where": where, "kind": "html"}})
+    wanted = {"users": [{"name": "USER2", "password": READER, "permissions": ["read"]}]}
+    try:
+        found = bench.change("senseless", check=True, check_login=True, **wanted)
+        assert found["outcome"] == "failed" and found["reason"] == reason, found["msg"]
+    except DeviceError as error:
+        assert error.reason == reason
+    finally:
+        bench.fleet.meter("senseless").faults({})
+    logins = [event for event in bench.fleet.meter("senseless").events() if event["kind"] == "login_ok"]
+    assert bool(logins) is (where == "users")

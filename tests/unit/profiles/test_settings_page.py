@@ -127,3 +127,10 @@ def test_events_are_the_newest_first_and_the_devices_own_words() -> None:
     ]
     assert [item["text"] for item in pages.read_events(JSON["events"], Answer(200, json.dumps(listed)), 20)] == ["b", "a"]
     assert pages.read_events(JSON["events"], Answer(200, "<html>"), 20) == []
+
+
+def test_an_error_page_is_no_empty_list_of_users() -> None:
+    section = {**HTML["users"], "sign": '<table id="users">'}
+    assert pages.read_users(section, Answer(200, "<html>Internal error</html>")) is None
+    assert pages.read_users({name: item for name, item in section.items() if name != "sign"}, Answer(200, "<table>")) is None
+    assert pages.read_users(section, Answer(200, '<table id="users"></table>')) == []

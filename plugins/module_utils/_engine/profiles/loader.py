@@ -113,6 +113,8 @@ def _check_security(document: dict[str, Any], what: str) -> None:
         _check_jmespath(events["list"], f"{what}: security.events.list")
     elif events:
         _check_regex(events.get("row", ""), {"time", "text"}, f"{what}: security.events.row")
+    if "sign" in users:
+        _check_regex(users["sign"], set(), f"{what}: security.users.sign")
     if "cell" in users:
         _check_regex(users["cell"], {"value"}, f"{what}: security.users.cell")
 

@@ -92,6 +92,7 @@ _USERS = _mapping(
         "path": _PATH,
         "format": _FORMAT,
         "row": _READS,
+        "sign": {**_READS, "x-accepted": "a regular expression that fits the page also where it lists nobody (HTML)"},
         "columns": {"type": "array", "items": _TEXT, "x-accepted": "the permissions in the order of the columns"},
         "cell": _READS,
         "yes": {"type": "array", "items": _TEXT, "x-accepted": "the device's words for yes"},

@@ -106,13 +106,18 @@ def body_of(section: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]
 
 
 def read_users(section: Mapping[str, Any], answer: Answer) -> list[tuple[str, frozenset[str]]] | None:
-    """(name, permissions or the one group) of each user; None where the answer is not such a list."""
+    """(name, permissions or the one group) of each user; None where the answer is not such a list.
+
+    A page of HTML that lists nobody is one only where the profile's ``sign`` is on it: an error page lists nobody either (F-37).
+    """
     if section.get("format") == "json":
         rows = search(section["list"], answer.document)
         if not isinstance(rows, list):
             return None
         return [user for user in (_json_user(section, row) for row in rows[:_MOST_USERS]) if user is not None]
     matches = list(re.finditer(section["row"], answer.text))[:_MOST_USERS]
+    if not matches and ("sign" not in section or re.search(section["sign"], answer.text) is None):
+        return None
     return [_html_user(section, match) for match in matches]
 
 

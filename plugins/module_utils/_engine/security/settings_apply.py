@@ -162,12 +162,36 @@ def _one(now: Session, item: Change, asleep: list[str]) -> None:
     channel = now.channel
     if channel is None:
         raise DeviceError(STAGE, "profile_missing", "there is no way to write settings")
+    old = user_of(now, item.subject) if item.kind == kinds.USER_CHANGE and isinstance(item.want, str) and item.subject else None
     try:
         channel.write(item, None)
     except DeviceError as error:
         if error.reason not in _UNANSWERED or not _arrived(now, item):
             now.fail(error.reason, f"{item.control}: {error.text}", error.device_text)
         now.report.notes.append(f"{item.control}: the answer to the write was lost; the meter shows the new value")
+    if old is not None:
+        _renamed(now, item, old)
+
+
+def _renamed(now: Session, item: Change, old: str) -> None:
+    """After a PM5000 account got another name: one login with it, so that the records know whose the password is. Raises Stop."""
+    channel, guard, new = now.channel, now.guard, str(item.want)
+    own = _is_own(now, old)
+    secret = now.secret if own else now.wanted.secret(item.subject or "")
+    if channel is None or guard is None or secret is None or guard.standing(now.account(old), secret) != WORKS:
+        return
+    # Of the own account before anything is read: the old name would count as a failed login.
+    login = channel.login if own else channel.prove
+    if guard.attempt(now.account(new), "web", secret, lambda: login(new, secret)) == WORKS:
+        now.signed_in[new] = secret
+        for role in consumers.roles_of(now.target.credentials, old, now.wanted.family):
+            now.report.notes.append(f"credentials.{role} of the inventory must have the user {new} from now on")
+        if own and now.login is not None:
+            now.login = replace(now.login, user=new)
+    elif own:
+        _mark(now, item)
+        why = guard.error.text if guard.error is not None else guard.refusal.text if guard.refusal is not None else "no answer"
+        now.fail("credential_unknown", f"{item.control} was written, and nobody could sign in with the new name: {why}")
 
 
 def _arrived(now: Session, item: Change) -> bool:

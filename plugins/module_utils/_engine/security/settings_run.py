@@ -245,6 +245,12 @@ class SettingsRun:
             self.now.fail("family_mismatch", f"{found.model.name} is no meter of family {target.family}")
         state.model = found.model.name if found.model is not None else str(found.model_text or "")
         state.version, state.serial = found.version, found.serial
+        if found.model is None:
+            # Nothing is recorded, and no password sent, on the ground of registers that make no sense (F-37).
+            reason, text = _no_model(found.model_text)
+            state.serial, state.unread["identity"] = None, text
+            if self.now.options.change:
+                self.now.fail(reason, text)
         if found.model is not None and found.version is not None:
             state.generation = generation(found.model, found.version)
 
@@ -618,6 +624,13 @@ def user_of(now: Session, subject: str) -> str:
 def subject_login(now: Session) -> str | None:
     """Who is signed in, as it was asked for."""
     return now.login.user if now.login is not None else None
+
+
+def _no_model(told: object) -> tuple[str, str]:
+    """Reason and sentence for a meter whose model is not known."""
+    if not told or told == "unknown":
+        return "identity_unreadable", "the identification registers name no model"
+    return "model_unknown", f"the meter says that it is a {told}, which is no known model"
 
 
 def _never_by_probe(item: Control, state: State) -> Control:
