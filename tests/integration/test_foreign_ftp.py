@@ -87,7 +87,12 @@ class Server:
 
         # Python ignores the signal of that limit; so then does the server, and its write fails instead.
         self._child = subprocess.Popen(
-            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=limit, restore_signals=False
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=limit,
+            restore_signals=False,
         )
         until = time.monotonic() + 20
         while True:
@@ -110,7 +115,14 @@ class Server:
     def target(self, password: str = PASSWORD) -> Target:
         account = Credential("anonymous", password)
         return Target(
-            "peer", "127.0.0.1", {"ftp": self.port, "http": 1, "modbus": 1}, 255, Timeouts(5, 5), None, {"product_master": account}, SystemClock(50.0)
+            "peer",
+            "127.0.0.1",
+            {"ftp": self.port, "http": 1, "modbus": 1},
+            255,
+            Timeouts(5, 5),
+            None,
+            {"product_master": account},
+            SystemClock(50.0),
         )
 
 
