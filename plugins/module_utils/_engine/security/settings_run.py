@@ -371,9 +371,8 @@ class SettingsRun:
         if verdict.reason:
             self._judge_seen()
             cause = guard.error if guard is not None and verdict.reason == "transport_failed" else None
-            now.fail(
-                cause.reason if cause else verdict.reason, cause.text if cause else verdict.text, verdict.device_text, verdict.retry_after
-            )
+            text = f"{cause.text}{moved_to(channel.port, channel.clear, state)}" if cause else verdict.text
+            now.fail(cause.reason if cause else verdict.reason, text, verdict.device_text, verdict.retry_after)
         now.secret = new if verdict.which == "new" and new is not None else credential.password
         now.signed_in[now.real_user(credential.user)] = now.secret
         channel.read(state)
@@ -638,6 +637,14 @@ def _never_by_probe(item: Control, state: State) -> Control:
     if item.state != PASS or state.provenance.get(item.id) != PROBE or item.id == "web_protocol":
         return item
     return replace(item, state=UNKNOWN, text=f"{item.id} looks right from outside, which is no proof of the setting")
+
+
+def moved_to(port: int, clear: bool, state: State) -> str:
+    """Where nobody answers: the port that was tried, and the one that the meter's registers tell, where it is another (R-404, F-32)."""
+    name = "http" if clear else "https"
+    told = state.settings.get(f"web_port_{name}")
+    other = f"; the meter's registers say {told}, so correct ports.{name} in the inventory" if told not in (None, port) else ""
+    return f" (webpages over {name.upper()}, port {port}{other})"
 
 
 def own_address(host: str) -> str | None:
