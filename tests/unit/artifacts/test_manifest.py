@@ -83,8 +83,14 @@ def test_the_digest_is_over_names_and_hashes_and_not_over_the_order(tmp_path: Pa
         ({"App2.out": "comm_card", "pm5560_v2.9.9.FWA": "firmware", "PM5500StartUpgrade.shtml": "trigger_page"}, ["artifact_renamed"]),
         ({"App2.out": "comm_card", "PM5560_v2.9.9.sedp": "firmware", "PM5500StartUpgrade.shtml": "trigger_page"}, ["artifact_wrong_type"]),
         ({"App2.out": "comm_card", "PM5560_v2.9.9.zip": "firmware", "PM5500StartUpgrade.shtml": "trigger_page"}, ["artifact_wrong_type"]),
-        ({"App2.out": "comm_card", "PM5563_v2.9.9.fwa": "firmware", "PM5500StartUpgrade.shtml": "trigger_page"}, ["artifact_model_mismatch"]),
-        ({"App2.out": "comm_card", "PM5560_v2.9.8.fwa": "firmware", "PM5500StartUpgrade.shtml": "trigger_page"}, ["artifact_version_mismatch"]),
+        (
+            {"App2.out": "comm_card", "PM5563_v2.9.9.fwa": "firmware", "PM5500StartUpgrade.shtml": "trigger_page"},
+            ["artifact_model_mismatch"],
+        ),
+        (
+            {"App2.out": "comm_card", "PM5560_v2.9.8.fwa": "firmware", "PM5500StartUpgrade.shtml": "trigger_page"},
+            ["artifact_version_mismatch"],
+        ),
         (
             {"App2.out": "comm_card", "PM5563_v2.9.8.fwa": "firmware", "PM5500StartUpgrade.shtml": "trigger_page"},
             ["artifact_model_mismatch", "artifact_version_mismatch"],
@@ -134,7 +140,9 @@ def test_files_are_what_the_manifest_says(tmp_path: Path, spoil: Callable[[Path]
 
 @pytest.mark.requirement("R-030", "R-040")
 def test_all_faults_of_a_package_are_told(tmp_path: Path) -> None:
-    write(tmp_path, package(tmp_path, {"app2.out": "comm_card", "PM5563_v2.9.9.fwa": "firmware", "PM5500StartUpgrade.shtml": "trigger_page"}))
+    write(
+        tmp_path, package(tmp_path, {"app2.out": "comm_card", "PM5563_v2.9.9.fwa": "firmware", "PM5500StartUpgrade.shtml": "trigger_page"})
+    )
     (tmp_path / "PM5500StartUpgrade.shtml").unlink()
     assert found(tmp_path) == ["artifact_renamed", "artifact_model_mismatch", "artifact_missing"]
 

@@ -63,7 +63,10 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_list_with_defaults(make: Any) -> None:
     made = make(
         {
-            "meters": ["192.0.2.1", {"name": "panel", "host": "192.0.2.2", "unit_id": 3, "gateway": "riser", "groups": ["hall"], "vars": {"site": "b"}}],
+            "meters": [
+                "192.0.2.1",
+                {"name": "panel", "host": "192.0.2.2", "unit_id": 3, "gateway": "riser", "groups": ["hall"], "vars": {"site": "b"}},
+            ],
             "defaults": {"ports": {"modbus": 1502}, "vars": {"site": "a"}, "groups": ["all_sites"]},
         }
     )
