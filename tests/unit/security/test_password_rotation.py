@@ -316,6 +316,19 @@ def test_a_person_may_say_that_the_password_was_corrected(tmp_path: Path) -> Non
     assert bench.sign_in(OLD).which == "current", "and what works is tried again"
 
 
+@pytest.mark.parametrize("key", [KEY, None], ids=["marks", "no marks"])
+@pytest.mark.parametrize(("attempts", "spent"), [(2, 1), (3, 2), (5, 4), (None, 2)])
+@requirement("R-344")
+def test_a_corrected_password_does_not_lift_the_limit(tmp_path: Path, attempts: int | None, spent: int, key: bytes | None) -> None:
+    """The same wrong password, each time said to be corrected; it had worked once, so the records cannot excuse it either."""
+    bench = Bench(tmp_path, AccountMeter(attempts or 3, **{SELF: OLD}), key)
+    assert not bench.sign_in(OLD).reason
+    bench.meter.passwords[SELF] = ELSE
+    known = {} if attempts is None else {"web": attempts}
+    ends = [bench.sign_in(OLD, accepted=True, attempts=known).reason for dummy in range(spent + 2)]
+    assert len(bench.meter.refused) == spent and not bench.meter.locked and ends[-2:] == ["login_held"] * 2, ends
+
+
 def test_a_login_without_an_answer_is_tried_once_more_and_no_more(bench: Bench) -> None:
     bench.meter.silent_logins = 9
     assert [bench.sign_in(OLD).reason for dummy in range(4)] == ["transport_failed", "transport_failed", "login_held", "login_held"]

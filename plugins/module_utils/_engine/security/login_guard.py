@@ -60,7 +60,8 @@ class Guard:
     """The logins of one run on one meter.
 
     ``duration`` (minutes) and ``attempts`` (failed logins that lock, by protocol, 0 for never) are the meter's own settings where they
-    are known. ``factor``: meter seconds in one real second. ``retry_accepted``: a person says that refused passwords were corrected.
+    are known. ``factor``: meter seconds in one real second. ``retry_accepted``: a person says that refused passwords were corrected;
+    how many logins may fail holds all the same (R-344).
     ``record`` False writes nothing, for runs that send no password.
     """
 
@@ -100,8 +101,6 @@ class Guard:
         mark = self._mark(account, secret)
         if self._here(account, secret) in self._spent.get((account, protocol), set()):
             return self._refuse(LOGIN_HELD, "this password was tried in this run already", None)
-        if self._accepted:
-            return None
         return self._held(account, protocol, mark, rows, here, now)
 
     def _held(
@@ -109,7 +108,7 @@ class Guard:
     ) -> Refusal | None:
         proven = bool(mark) and self.proven(account) == mark
         own = bool(self._spent.get((account, protocol)))
-        for row in here if proven else rows:
+        for row in () if self._accepted else here if proven else rows:
             if row["mark"] != mark or (not mark and own):
                 continue  # without a key for marks, rows of this run are told apart by ``_spent``
             until = row["until"] - now
@@ -119,10 +118,13 @@ class Guard:
                 return self._refuse(
                     LOGIN_HELD, f"{_this(mark)} was sent by {row['protocol']} {row['tries']} times without an answer", until
                 )
-        failed = sum(row["tries"] for row in here if row["mark"] != mark or not mark)
-        if not proven and failed >= self._limit(protocol):
+        # That a password was corrected is a person's word: what it has spent before counts too, and having worked once excuses nothing.
+        refused = any(row["mark"] == mark and row["state"] == REFUSED for row in here)
+        failed = sum(row["tries"] for row in here if self._accepted or row["mark"] != mark or not mark)
+        if (not proven or refused) and failed >= self._limit(protocol):
             until = min((row["until"] for row in here if row["tries"]), default=now) - now
-            return self._refuse(LOGIN_HELD, f"{failed} logins by {protocol} failed; one more could lock the account", until)
+            hint = ", which accept: [login_retry] does not change" if self._accepted else ""
+            return self._refuse(LOGIN_HELD, f"{failed} logins by {protocol} failed; one more could lock the account{hint}", until)
         return None
 
     def _limit(self, protocol: str) -> int:
@@ -148,6 +150,11 @@ class Guard:
         proven = self.proven(account)
         refused = any(row["mark"] == mark and row["state"] == REFUSED for row in self._ledger.tries(self._serial, account))
         return REFUSED if refused or (proven and proven != mark) else WORKS if proven else ""
+
+    def outlived(self, account: str, secret: str) -> bool:
+        """Whether the records have seen another password work on this account, so that this one is none of it."""
+        mark, proven = self._mark(account, secret), self.proven(account)
+        return bool(mark and proven and mark != proven)
 
     def forgives(self, account: str, protocol: str) -> bool:
         """Whether a login may fail that need not be: the meter still forgives one after it."""
