@@ -118,11 +118,15 @@ class Audit:
         self.meter = AccountMeter(**{"user:user1": password})
         self.records = open_records(str(path / "records.sqlite3"), "test")
 
-    def judge(self, *, opt_in: bool = True, signed_in: dict[str, str] | None = None, attempts: int | None = None) -> list[tuple[str, str]]:
+    def judge(
+        self, *, opt_in: bool = True, signed_in: dict[str, str] | None = None, attempts: int | None = None, tells_locked: bool = True
+    ) -> list[tuple[str, str]]:
         guard = Guard(self.records.secrets, "S1", KEY, attempts={} if attempts is None else {"web": attempts})
         login = (lambda user, secret: self.meter.login("user:" + user.casefold())(secret)) if opt_in else None
         known = default_accounts("hep", "3", "ION9000")
-        found = default_credentials.judge("hep", known, guard, signed_in=signed_in or {}, protocol="web", login=login)
+        found = default_credentials.judge(
+            "hep", known, guard, signed_in=signed_in or {}, protocol="web", login=login, tells_locked=tells_locked
+        )
         return [(item.state, item.evidence) for item in found]
 
 
@@ -132,6 +136,22 @@ def test_a_factory_password_is_tried_once_and_only_when_asked_for(tmp_path: Path
     assert audit.judge(opt_in=False) == [("unknown", "")] and not audit.meter.asked
     assert audit.judge() == [("pass", "login")] and len(audit.meter.asked) == 1
     assert audit.judge() == [("pass", "records")] and len(audit.meter.asked) == 1, "what was refused is known, and costs nothing more"
+
+
+@requirement("R-302", "F-26")
+def test_a_refusal_is_no_pass_where_a_locked_account_is_answered_alike(tmp_path: Path) -> None:
+    audit = Audit(tmp_path, "0")
+    known = default_accounts("hep", "3", "ION9000")
+
+    def locked(user: str, secret: str) -> None:
+        raise DeviceError("login", "login_refused", "the meter refused the login", "401")
+
+    for evidence in ("login", "records"):  # the right password, refused because the account is locked
+        guard = Guard(audit.records.secrets, "S1", KEY)
+        (found,) = default_credentials.judge("hep", known, guard, signed_in={}, protocol="web", login=locked)
+        assert (found.state, found.evidence) == ("unknown", evidence) and "locked account in the same way" in found.text
+    guard.tried("user:user1", "web", "Canary-x", "works")
+    assert audit.judge(tells_locked=False) == [("pass", "records")], "another password has worked since"
 
 
 @requirement("R-302")
@@ -149,7 +169,8 @@ def test_without_marks_the_run_itself_remembers_and_the_next_one_spends_nothing(
         guard = Guard(records.secrets, "S1", None)
         for dummy_too in range(2):
             login = lambda user, secret: meter.login("user:" + user.casefold())(secret)  # noqa: E731
-            states += [item.state for item in default_credentials.judge("hep", known, guard, signed_in={}, protocol="web", login=login)]
+            found = default_credentials.judge("hep", known, guard, signed_in={}, protocol="web", login=login, tells_locked=True)
+            states += [item.state for item in found]
     assert states == ["pass", "pass", "unknown", "unknown"] and len(meter.asked) == 1
 
 

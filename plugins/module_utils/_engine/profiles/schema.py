@@ -77,6 +77,10 @@ _LOGIN = _mapping(
         "password": _NAME,
         "constants": _CONSTANTS,
         "preemptive": {"enum": ["basic"], "x-accepted": "basic, where pages answer without a login too (challenge only)"},
+        "tells_locked": {
+            "type": "boolean",
+            "x-accepted": "true where the meter is known to answer a locked account in another way than a wrong password",
+        },
     },
     ("kind",),
 )

@@ -212,7 +212,10 @@ class SettingsRun:
                 upgraded=self.now.options.upgraded(report.state.serial or ""),
                 protocol=self.now.channel.protocol if self.now.channel else "",
                 retry_after=report.retry_after,
-                default_refused=any(item.id.startswith(default_credentials.CONTROL) and item.state == PASS for item in report.controls),
+                default_refused=any(
+                    item.id.startswith(default_credentials.CONTROL) and (item.state == PASS or item.have == default_credentials.REFUSED_ONLY)
+                    for item in report.controls
+                ),
             )
             report.diagnosis = diagnosis.diagnose(case)
 
@@ -482,8 +485,9 @@ class SettingsRun:
         accounts = default_accounts(now.wanted.family, state.generation, state.model)
         channel = now.channel if now.options.try_default and not now.options.check else None
         return default_credentials.judge(
-            now.wanted.family, accounts, now.guard, signed_in=now.signed_in, protocol="web", login=channel.prove if channel else None
-        )
+            now.wanted.family, accounts, now.guard, signed_in=now.signed_in, protocol="web", login=channel.prove if channel else None,
+            tells_locked=bool((self.profile.get("login") or {}).get("tells_locked")),
+        )  # fmt: skip
 
     def _judge(self) -> None:
         now, report, state = self.now, self.report, self.now.state
