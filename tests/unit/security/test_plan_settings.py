@@ -54,6 +54,17 @@ def _done(order):
 # -- capabilities -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-235", "R-232", "X-10")
+def test_what_only_one_generation_has_is_not_guessed_where_the_generation_is_not_known() -> None:
+    state = State("hep", "ION9000", generation=capabilities.FROM_3, mode="advanced")
+    assert capabilities.unfit("ion_tls", True, state) is None and capabilities.unfit("ion_tls", False, state) is None
+    assert capabilities.unfit("telnet", True, state) is not None and capabilities.unfit_mode("standard", state) is not None
+    wanted = wanted_from({"services": {"ion_tls": False}}, "hep")
+    found = judge(state, wanted)
+    assert [item.state for item in found if item.id == "ion_tls"] == ["unknown"]
+    assert [item.reason for item in capabilities.left_over(found, wanted)] == ["wanted_not_reached"]
+
+
 def _cap(name, generation, params, reason, mode="advanced"):
     return pytest.param(generation, mode, params, reason, id=name)
 

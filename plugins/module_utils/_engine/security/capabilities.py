@@ -19,7 +19,8 @@ from .state import State
 from .wanted import Wanted
 from .wanted_users import GROUPS
 
-BELOW_3, THREE, FOUR = "below 3", "3", "4"
+#: The last one: nothing tells which of the two it is, so what only one of them has is judged by what the meter shows (R-235).
+BELOW_3, THREE, FOUR, FROM_3 = "below 3", "3", "4", "3 or later"
 _OLD_FIRMWARE, _NO_OPTION = "control_not_supported_by_firmware", "option_not_available"
 LEGACY_SUPPORT, ADVANCED = "legacy_support", "advanced"
 #: Modes in which there is one password and no users.
@@ -69,7 +70,7 @@ def _from_4(value: Any, generation: str) -> Unfit | None:
 
 
 def _until_3(value: Any, generation: str) -> Unfit | None:
-    gone = generation in (THREE, FOUR)
+    gone = generation in (THREE, FOUR, FROM_3)
     return Unfit(_NO_OPTION, "firmware 3.0.0 and later does not have this service", "product manual", value is False) if gone else None
 
 
@@ -109,7 +110,7 @@ def unfit_mode(mode: str | None, state: State) -> Unfit | None:
         return None
     if mode == LEGACY_SUPPORT and state.generation == BELOW_3:
         return Unfit(_OLD_FIRMWARE, "Legacy security support comes with firmware 3.0.0", "R-186")
-    if mode in SINGLE and state.generation in (THREE, FOUR):
+    if mode in SINGLE and state.generation in (THREE, FOUR, FROM_3):
         return Unfit("mode_removed", f"the mode {mode} does not exist from firmware 3.0.0 on", "R-232")
     return None
 

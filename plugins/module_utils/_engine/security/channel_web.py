@@ -46,11 +46,15 @@ class WebChannel:
         self._target, self._profile = target, profile
         self._security: Mapping[str, Any] = profile.get("security", {})
         transport = profile.get("transport", {})
-        self._scheme: str = transport.get("generations", {}).get(generation) or transport.get("scheme", "http")
+        schemes, known = transport.get("generations", {}), ("3", "4") if generation == "3 or later" else (generation,)
+        self._scheme: str = next((schemes[name] for name in known if name in schemes), None) or transport.get("scheme", "http")
         self._session: ProfileSession | None = None
         self._user: str | None = None
         self._groups: dict[str, str] = {}
         self._numbers: dict[str, Any] = {}
+        # What the last look saw, by section: a write holds for that state and no newer one (F-38).
+        self._seen: dict[str, Any] = {}
+        self._revisions: dict[str, dict[str, str]] = {}
         self.findings: list[dict[str, Any]] = []
 
     @property
@@ -106,9 +110,12 @@ class WebChannel:
 
     def read(self, state: State) -> None:
         session, state.login = self._open(), self._user
+        self._seen, self._revisions = {}, {}
         section = self._security.get("settings")
         if section is not None:
-            found, unread = pages.read_settings(section, session.page(section["path"]))
+            answer = session.page(section["path"])
+            found, unread = pages.read_settings(section, answer)
+            self._seen["settings"], self._revisions["settings"] = dict(found), session.revision(answer)
             if not found:
                 raise DeviceError(STAGE, "web_not_understood", f"{section['path']} shows none of the settings that the profile names")
             state.mode = found.pop("mode", state.mode)
@@ -130,6 +137,7 @@ class WebChannel:
         if listed is None:
             raise DeviceError(STAGE, "web_not_understood", f"{section['path']} has no list of users")
         state.users = tuple(User(name, rights) for name, rights in listed)
+        self._seen["users"], self._revisions["users"] = dict(listed), session.revision(answer)
         self._numbers = pages.read_numbers(section, answer)
         self._groups = {group: name for name, rights in listed for group in rights} if "groups" in section else {}
 
@@ -168,7 +176,28 @@ class WebChannel:
             fields = pages.filled(spec, self._values(change, secret))
         if change.subject is not None:
             spec = {**spec, "path": spec["path"].replace("{user}", quote(self._name(change.subject), safe=""))}
-        self._open().submit(change.control, spec, fields, secret)
+        where = "settings" if change.kind in (seen.SETTING, seen.MODE) else "users"
+        revision = self._revisions.get(where)
+        self._open().submit(
+            change.control, spec, fields, secret, revision=revision, compare=lambda answer: self._compare(change.control, spec, answer)
+        )
+
+    def _compare(self, control: str, spec: Mapping[str, Any], answer: Answer) -> None:
+        """The page that is opened for a write must show what the last look saw, where it is one that was looked at (F-38)."""
+        for name in ("settings", "users"):
+            section = self._security.get(name, {})
+            if name not in self._seen or section.get("path") != spec.get("page"):
+                continue
+            if name == "settings":
+                now: Any = pages.read_settings(section, answer)[0]
+            else:
+                listed = pages.read_users(section, answer)
+                now = None if listed is None else dict(listed)
+            if not now and self._seen[name]:
+                raise refused(f"{spec['page']} does not show what it has shown before, so {control} was not sent")
+            if now != self._seen[name]:
+                strange = sorted(key for key in {*now, *self._seen[name]} if now.get(key) != self._seen[name].get(key))
+                raise DeviceError(STAGE, "changed_out_of_band", f"{control} was not written: somebody else changed {', '.join(strange)}")
 
     def _name(self, subject: str) -> str:
         """The user of a subject; of an account group the one that is in it."""

@@ -166,6 +166,9 @@ def _one(now: Session, item: Change, asleep: list[str]) -> None:
     try:
         channel.write(item, None)
     except DeviceError as error:
+        if error.reason == "changed_out_of_band":
+            text = f"{item.control}: the meter is not as it was compared; nothing was written over it ({error.text})"
+            now.fail(error.reason, text, error.device_text)
         if error.reason not in _UNANSWERED or not _arrived(now, item):
             now.fail(error.reason, f"{item.control}: {error.text}", error.device_text)
         now.report.notes.append(f"{item.control}: the answer to the write was lost; the meter shows the new value")

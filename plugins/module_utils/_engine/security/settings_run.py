@@ -138,7 +138,7 @@ class Session:
 
     def real_user(self, user: str) -> str:
         """Whose account this name opens: from 3.0.0 on the model number is another name of User1, as long as it works (R-186, R-191)."""
-        newer = self.wanted.family == HEP and self.state.generation in ("3", "4")
+        newer = self.wanted.family == HEP and self.state.generation in ("3", "4", capabilities.FROM_3)
         return str(constants.LSS_DEFAULT_USER.value) if newer and passwords.stands_for_user1(user, self.state.model) else user
 
     def need_rotor(self) -> Rotor:
@@ -213,7 +213,8 @@ class SettingsRun:
                 protocol=self.now.channel.protocol if self.now.channel else "",
                 retry_after=report.retry_after,
                 default_refused=any(
-                    item.id.startswith(default_credentials.CONTROL) and (item.state == PASS or item.have == default_credentials.REFUSED_ONLY)
+                    item.id.startswith(default_credentials.CONTROL)
+                    and (item.state == PASS or item.have == default_credentials.REFUSED_ONLY)
                     for item in report.controls
                 ),
             )
@@ -240,7 +241,7 @@ class SettingsRun:
                 raise
             # The register map can be closed since 3.0.0 only (R-235), so at least that is known.
             state.settings["modbus_access"], state.provenance["modbus_access"] = "none", "register"
-            state.generation = "3"
+            state.generation = capabilities.FROM_3
             state.unread["identity"] = error.text
             self._from_certificate()
             return

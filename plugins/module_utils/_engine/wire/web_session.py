@@ -30,6 +30,7 @@ if MISSING is None:
     from requests.utils import add_dict_to_cookiejar, dict_from_cookiejar
 
 _LOGIN_REASONS = ("web_auth_failed", "login_refused", "locked_out", "session_limit", "user_name_not_valid_in_mode")
+_IF_MATCH = "if-match"
 Status = tuple[str, list[dict[str, Any]], str, dict[str, str]]
 
 
@@ -205,10 +206,32 @@ class ProfileSession:
             raise DeviceError("web_read", reason, f"the meter does not show {path}", said)
         return answer
 
-    def submit(self, what: str, spec: Mapping[str, Any], fields: Mapping[str, Any], secret: str | None = None) -> Answer:
-        """One request that writes, by its place in the profile. Raises DeviceError: the reason for the device's words, or setting_refused."""
+    def revision(self, answer: Answer) -> dict[str, str]:
+        """The tokens of this answer that name the state it shows: what goes back as If-Match (F-38)."""
+        found = answers.tokens(self._profile, answer)
+        named = {token["name"] for token in self._profile.get("tokens", ()) if token["send"].get("header", "").lower() == _IF_MATCH}
+        return {name: value for name, value in found.items() if name in named}
+
+    def submit(
+        self,
+        what: str,
+        spec: Mapping[str, Any],
+        fields: Mapping[str, Any],
+        secret: str | None = None,
+        *,
+        revision: Mapping[str, str] | None = None,
+        compare: Callable[[Answer], None] | None = None,
+    ) -> Answer:
+        """One request that writes, by its place in the profile. Raises DeviceError: the reason for the device's words, or setting_refused.
+
+        ``revision`` is that of an earlier answer and goes in place of a newer one. ``compare`` gets the page that is opened right
+        before, where the profile names one, and raises where nothing may be written.
+        """
         self._redactor.add(secret)
-        self._prepare("web_write", spec)
+        page = self._prepare("web_write", spec)
+        if page is not None and compare is not None:
+            compare(page)
+        self._tokens.update(revision or {})
         answer = self._write("web_write", spec, spec["body"], fields)
         if not answers.holds(spec["ok"], answer):
             said = self._words(answer)
@@ -366,10 +389,9 @@ class ProfileSession:
         sends = ((token["send"], self._tokens.get(token["name"])) for token in self._profile.get("tokens", ()))
         return {send["field"]: value for send, value in sends if value is not None and "field" in send}
 
-    def _prepare(self, stage: str, spec: Mapping[str, Any]) -> None:
+    def _prepare(self, stage: str, spec: Mapping[str, Any]) -> Answer | None:
         """Open the page of a step first, where the profile names one: its tokens are the fresh ones."""
-        if "page" in spec:
-            self._page(stage, spec["page"])
+        return self._page(stage, spec["page"]) if "page" in spec else None
 
     def _page(self, stage: str, path: str, signed_out: bool = True) -> Answer:
         """A page that must exist. Raises DeviceError."""
