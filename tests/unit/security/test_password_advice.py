@@ -149,7 +149,7 @@ def test_a_refusal_is_no_pass_where_a_locked_account_is_answered_alike(tmp_path:
     for evidence in ("login", "records"):  # the right password, refused because the account is locked
         guard = Guard(audit.records.secrets, "S1", KEY)
         (found,) = default_credentials.judge("hep", known, guard, signed_in={}, protocol="web", login=locked)
-        assert (found.state, found.evidence) == ("unknown", evidence) and "locked account in the same way" in found.text
+        assert (found.state, found.evidence) == ("unknown", evidence) and "locked account may be answered" in found.text
     guard.tried("user:user1", "web", "Canary-x", "works")
     assert audit.judge(tells_locked=False) == [("pass", "records")], "another password has worked since"
 

@@ -80,7 +80,7 @@ def _tried(
 
 
 def _maybe_locked(item: DefaultAccount, evidence: str) -> Control:
-    text = "was refused with the password of the factory, and this meter answers a locked account in the same way"
+    text = "was refused with the password of the factory, and a locked account may be answered in the same way here"
     return replace(_control(item, UNKNOWN, REFUSED_ONLY, text, evidence), remedy=_SURE)
 
 
