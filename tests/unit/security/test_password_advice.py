@@ -168,7 +168,10 @@ def test_without_marks_the_run_itself_remembers_and_the_next_one_spends_nothing(
     for dummy in range(2):
         guard = Guard(records.secrets, "S1", None)
         for dummy_too in range(2):
-            login = lambda user, secret: meter.login("user:" + user.casefold())(secret)  # noqa: E731
+
+            def login(user: str, secret: str) -> None:
+                meter.login("user:" + user.casefold())(secret)
+
             found = default_credentials.judge("hep", known, guard, signed_in={}, protocol="web", login=login, tells_locked=True)
             states += [item.state for item in found]
     assert states == ["pass", "pass", "unknown", "unknown"] and len(meter.asked) == 1
