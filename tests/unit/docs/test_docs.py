@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 import yaml
 
-from ansible_collections.gridops.metering.plugins.module_utils import _facts, _firmware, _rollout
+from ansible_collections.gridops.metering.plugins.module_utils import _facts, _firmware, _rollout, _security
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "roles").rglob("README.md"))]
@@ -58,10 +58,18 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_variables_in_the_guides_exist() -> None:
-    specs = [_facts.FACTS_SPEC, _facts.FLEET_SPEC, _firmware.FIRMWARE_SPEC, _rollout.ROLLOUT_SPEC, _rollout.ROLLOUT_INFO_SPEC]
+    specs = [
+        _facts.FACTS_SPEC,
+        _facts.FLEET_SPEC,
+        _firmware.FIRMWARE_SPEC,
+        _rollout.ROLLOUT_SPEC,
+        _rollout.ROLLOUT_INFO_SPEC,
+        _security.SECURITY_SPEC,
+    ]
     known = {f"metering_{option}" for spec in specs for option in spec} | OWN
-    role = yaml.safe_load((ROOT / "roles" / "rollout" / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
-    known |= {option for entry in role["argument_specs"].values() for option in entry["options"]}
+    for arguments in (ROOT / "roles").glob("*/meta/argument_specs.yml"):
+        role = yaml.safe_load(arguments.read_text(encoding="utf-8"))
+        known |= {option for entry in role["argument_specs"].values() for option in entry["options"]}
     for book in (ROOT / "playbooks").glob("*.yml"):
         known |= set(re.findall(r"\bmetering_[a-z_]+\b", book.read_text(encoding="utf-8")))
     for page in GUIDES:
