@@ -44,6 +44,7 @@ COMPLETED = "Upgrade Completed. Double click here to open webpage."
 FTP_NEEDED = {("PM5561", "10.7.3"), ("PM5561", "10.8.2")}
 MISBEHAVIOUR = ("hang", "hang-started", "nothing", "false-success", "chatty", "crash", "leaky")
 GIVE_UP, POLL = 600.0, 2.0  # meter seconds
+STUCK = 15.0  # real seconds at least without a step, from a meter that answers
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -244,9 +245,12 @@ class Tool:
     def _follow(self) -> None:
         """Watch until the meter says how it ended, or nothing has moved for too long."""
         shown, moved = -1, time.monotonic()
+        heard = moved
         while True:
             self._maybe_interrupt()
             code, answer = self._progress()
+            if code == 200:
+                heard = time.monotonic()
             if code == 200 and answer.get("state") in ("done", "failed"):
                 self._finish(answer)
                 return
@@ -258,7 +262,9 @@ class Tool:
                 if percent // 10 != shown // 10:
                     self.say(f"Upgrading {percent} %")
                 shown = percent
-            if time.monotonic() - moved > max(2.0, GIVE_UP / self.factor):
+            # On a busy computer a meter that answers may still be slow.
+            stuck = time.monotonic() - moved > max(STUCK, GIVE_UP / self.factor)
+            if stuck or time.monotonic() - heard > max(2.0, GIVE_UP / self.factor):
                 raise Stop(LOST, "Device stopped responding. Do not power off the device.")
             time.sleep(max(0.05, POLL / self.factor))
 

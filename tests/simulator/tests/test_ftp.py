@@ -73,8 +73,10 @@ def test_custom_files_eat_the_space(bench: Bench) -> None:
     with bench.ftp("small") as session:
         with pytest.raises((ftplib.error_perm, OSError)) as caught:
             session.storbinary("STOR /fw/App2.out", io.BytesIO(b"x" * 40_000))
-        if isinstance(caught.value, ftplib.error_perm):
-            assert str(caught.value).startswith("552")
+        if not isinstance(caught.value, ftplib.error_perm):  # the meter closed the data connection first; its answer follows
+            with pytest.raises(ftplib.error_perm) as caught:
+                session.voidresp()
+        assert str(caught.value).startswith("552")
     with bench.ftp("small") as session:
         session.delete("/www/site.bin")
         session.storbinary("STOR /fw/App2.out", io.BytesIO(b"x" * 40_000))

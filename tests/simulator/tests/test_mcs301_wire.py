@@ -213,7 +213,8 @@ def test_two_clients_share_a_connection(client: Open) -> None:
 
 def test_too_many_connections(client: Open, bench: Bench) -> None:
     bench.meter("bad").action("drop")
-    bench.meter("bad").wait("disconnect", count=len(bench.meter("bad").events("connect")))
+    if made := len(bench.meter("bad").events("connect")):  # by the tests before, where they ran here
+        bench.meter("bad").wait("disconnect", count=made)
     kept = [client("bad", 16).public() for dummy in range(3)]
     with pytest.raises(Gone):
         client("bad", 16).public()

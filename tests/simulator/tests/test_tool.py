@@ -35,7 +35,7 @@ FLEET = {
         {"name": "silent", "model": "PM5560", "firmware": "2.9.9", "faults": {"F-19": {}}},
         {"name": "broken", "model": "PM5560", "firmware": "2.9.9", "faults": {"F-18": {"process": "operating_system"}}},
         {"name": "dies", "model": "PM5560", "firmware": "2.9.9", "faults": {"F-01": {}}},
-        {"name": "seats[01:11]", "model": "PM5560", "firmware": "2.9.9", "update_time": 100000},
+        {"name": "seats[01:11]", "model": "PM5560", "firmware": "2.9.9", "update_time": 40000},
         {
             "name": "new",
             "model": "PM5560",
