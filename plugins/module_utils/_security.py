@@ -17,10 +17,11 @@ from ._engine.catalogue import reasons
 from ._engine.meters.cosem import rights_report
 from ._engine.security import controls_dlms as judging
 from ._engine.security.desired import CLOCK, POLICY_WORDS, UPDATE_SECRET, desired_from
-from ._engine.security.dlms import Desk, KeyLedger, Report, SecurityRun, Way
+from ._engine.security.desk import Desk
+from ._engine.security.dlms import KeyLedger, Report, SecurityRun, Way
 from ._engine.wire.dlms.counters import CounterStore
 from ._engine.wire.dlms.session import Session, public
-from ._security_settings import SETTINGS_INFO_SPEC, SETTINGS_SPEC, passwords_in
+from ._security_settings import SETTINGS_INFO_SPEC, SETTINGS_SPEC, passwords_in, sentence
 
 #: Families whose security is looked after over DLMS objects; the others are in ``_security_settings``.
 FAMILIES = ("mcs301",)
@@ -111,7 +112,7 @@ def result_of(report: Report) -> dict[str, Any]:
         "reason": report.reason,
         "remedy": remedy,
         "text": report.text,
-        "msg": _sentence(report, remedy),
+        "msg": sentence(report, remedy),
         "device_text": report.device_text,
         "serial": report.serial,
         "controls": [item.as_dict() for item in report.controls],
@@ -145,10 +146,3 @@ def info_of(report: Report) -> dict[str, Any]:
 def diff_of(report: Report, host: str) -> dict[str, Any]:
     """Before and after for ``--diff``, without secrets."""
     return {**judging.diff(report.before, report.controls), "before_header": host, "after_header": host}
-
-
-def _sentence(report: Report, remedy: str) -> str:
-    told = f"{report.outcome}{f' ({report.reason})' if report.reason else ''}: {report.text}"
-    if report.device_text and report.device_text not in told:
-        told += f"; the meter says: {report.device_text}"
-    return f"{told}. {remedy}" if remedy else told

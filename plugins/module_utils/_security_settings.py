@@ -15,6 +15,7 @@ from ._engine.security.diagnosis import OPTION_SPEC
 from ._engine.security.wanted import CHANNELS, CONSUMERS, MODES, UNSUPPORTED
 
 if TYPE_CHECKING:  # the run itself is not needed where only the options are, on a jump host
+    from ._engine.security.dlms import Report as DlmsReport
     from ._engine.security.settings_run import Report
 
 FAMILIES = ("hep", "pm5000")
@@ -77,7 +78,7 @@ def settings_result(report: Report) -> dict[str, Any]:
         "reason": report.reason,
         "remedy": remedy,
         "text": report.text,
-        "msg": _sentence(report, remedy),
+        "msg": sentence(report, remedy),
         "device_text": report.device_text,
         "serial": state.serial,
         "model": state.model,
@@ -125,7 +126,8 @@ def settings_diff(report: Report, host: str) -> dict[str, Any]:
     return {**control.diff(report.before, report.controls), "before_header": host, "after_header": host}
 
 
-def _sentence(report: Report, remedy: str) -> str:
+def sentence(report: Report | DlmsReport, remedy: str) -> str:
+    """What a run came to, of whatever family."""
     told = f"{report.outcome}{f' ({report.reason})' if report.reason else ''}: {report.text}"
     if report.device_text and report.device_text not in told:
         told += f"; the meter says: {report.device_text}"

@@ -108,7 +108,7 @@ def test_an_unreadable_block_is_read_field_by_field_and_what_is_missing_is_liste
 def test_a_meter_that_knows_no_function_3_is_not_asked_again_for_less() -> None:
     meter = FakeMeter({}, refused=set(range(1, 2000)), code=1)
     reading = pm5000.Reading()
-    asyncio.run(pm5000._fetch(meter, pm5000.registers.IDENTITY, reading))  # type: ignore[arg-type]
+    asyncio.run(pm5000.fetch(meter, pm5000.registers.IDENTITY, reading))  # type: ignore[arg-type]
     assert len(meter.asked) == 1
     assert set(reading.unread) == {field.name for field in pm5000.registers.IDENTITY.fields}
 

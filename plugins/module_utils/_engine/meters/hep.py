@@ -22,8 +22,9 @@ from ..wire.loop import run
 from ..wire.modbus import ModbusReader
 from . import hep_probe
 from . import hep_registers as registers
-from .hep_modbus import PROTECTED, Reading, fetch, fetch_identification, fetch_profiled, nothing_told, tells_nothing
+from .hep_modbus import PROTECTED, Reading, fetch_profiled, nothing_told, tells_nothing
 from .hep_snapshot import NO_PROFILE, Loss, Snapshot, blind, compare, snapshot, snapshot_sync
+from .modbus_reading import fetch, fetch_identification
 from .reading import UNKNOWN
 
 __all__ = [

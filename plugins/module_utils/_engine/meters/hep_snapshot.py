@@ -17,7 +17,8 @@ from ..base.target import Target
 from ..wire.loop import run
 from ..wire.modbus import ModbusReader
 from . import hep_registers as registers
-from .hep_modbus import Reading, fetch, fetch_profiled, nothing_told, tells_nothing
+from .hep_modbus import Reading, fetch_profiled, nothing_told, tells_nothing
+from .modbus_reading import fetch
 
 NO_PROFILE = "no public register; a register profile can name one"
 LOST, TEMPLATE_MISSING, TEMPLATE_CHANGED, SETTING_CHANGED = "register_data_loss", "template_missing", "template_changed", "setting_changed"

@@ -15,11 +15,12 @@ from ..catalogue.limits import attempt_limit
 from ..catalogue.models import Model, find_model
 from ..catalogue.versions import Version
 from ..wire.loop import run
-from ..wire.modbus import ModbusReader, RefusedError
+from ..wire.modbus import ModbusReader
 from ..wire.probe import probe_all
 from . import pm5000_registers as registers
-from .pm5000_registers import Block, Field, UnreadableError
-from .reading import UNKNOWN, Values
+from .modbus_reading import RegisterValues, fetch, fetch_identification
+from .pm5000_registers import Block, Field
+from .reading import UNKNOWN
 
 FAMILY = "pm5000"
 SUBSETS = ("identity", "firmware", "network", "services", "status", "lock", "clock", "security", "identification")
@@ -28,15 +29,11 @@ MIN = frozenset({"identity", "firmware"})
 NO_PUBLIC_REGISTER = "no public register; it can be attested"
 
 
-class Reading(Values):
+class Reading(RegisterValues):
     """Values read from registers."""
 
-    def take(self, item: Field, words: list[int]) -> None:
-        """Decode one field from its registers."""
-        try:
-            self.put(item.name, item.decode(words), "register")
-        except UnreadableError as exc:
-            self.miss(item.name, str(exc), registers.is_text_field(item))
+    def is_text(self, item: Field) -> bool:
+        return registers.is_text_field(item)
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ async def identify(target: Target, stage: str = "identify") -> Identity:
     async with ModbusReader(target, stage) as reader:
         reading = Reading()
         for block in (registers.IDENTITY, registers.FIRMWARE, registers.RESTART):
-            await _fetch(reader, block, reading)
+            await fetch(reader, block, reading)
     _require_identity(reading, target, stage)
     values = {path: value if reading.known(path) else None for path, value in reading.values.items()}
     version = values["firmware.version"]
@@ -121,7 +118,7 @@ async def lock_state(target: Target, mapping: Mapping[str, Any] | None) -> str:
         return UNKNOWN
     async with ModbusReader(target, "lock") as reader:
         reading = Reading()
-        await _fetch(reader, registers.LOCK, reading)
+        await fetch(reader, registers.LOCK, reading)
     return _mapped_lock(reading, mapping)
 
 
@@ -144,9 +141,9 @@ async def read(
     reading = Reading()
     async with ModbusReader(target, "facts") as reader:
         for block in _blocks(wanted):
-            await _fetch(reader, block, reading)
+            await fetch(reader, block, reading)
         if "identification" in wanted or not reading.known("model") or not reading.known("manufacturer"):
-            await _fetch_identification(reader, reading, "identification" in wanted)
+            await fetch_identification(reader, reading, "identification" in wanted)
     _require_identity(reading, target, "facts")
     if "services" in wanted:
         await _probe_services(target, reading)
@@ -177,61 +174,6 @@ def _blocks(wanted: frozenset[str]) -> list[Block]:
     if "lock" in wanted:
         blocks.append(registers.LOCK)
     return blocks
-
-
-async def _fetch(reader: ModbusReader, block: Block, reading: Reading) -> None:
-    """Read a block in one request; where the meter refuses that, field by field (F-40, R-029)."""
-    try:
-        words = await reader.registers(block.first, block.count)
-    except RefusedError as exc:
-        if exc.code == 1 or len(block.fields) == 1:  # the function itself is refused: asking for less does not help
-            for item in block.fields:
-                reading.miss(item.name, exc.meaning, registers.is_text_field(item))
-            return
-        for item in block.fields:
-            await _fetch_field(reader, item, reading)
-        return
-    for item in block.fields:
-        start = item.first - block.first
-        reading.take(item, words[start : start + item.count])
-
-
-async def _fetch_field(reader: ModbusReader, item: Field, reading: Reading) -> None:
-    try:
-        words = await reader.registers(item.first, item.count)
-    except RefusedError as exc:
-        reading.miss(item.name, exc.meaning, registers.is_text_field(item))
-        return
-    reading.take(item, words)
-
-
-async def _fetch_identification(reader: ModbusReader, reading: Reading, show: bool) -> None:
-    """FC 43/14, the second source: asked last, because a meter may answer it with silence or nonsense."""
-    objects: dict[int, bytes] = {}
-    reason = "the meter leaves it empty"
-    try:
-        objects = await reader.identification()
-    except RefusedError as exc:
-        reason = exc.meaning
-    except DeviceError as exc:
-        reason = exc.text
-    for number, name in enumerate(("vendor", "product_code", "revision")):
-        value = _object_text(objects.get(number, b""))
-        if value and show:
-            reading.put(f"identification.{name}", value, "object")
-        elif show:
-            reading.miss(f"identification.{name}", reason)
-        path = {"vendor": "manufacturer", "product_code": "model"}.get(name)
-        if value and path and not reading.known(path):
-            reading.put(path, value, "object")
-
-
-def _object_text(raw: bytes) -> str | None:
-    try:
-        value = raw.strip(b"\x00 ").decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    return value if value and value.isprintable() else None
 
 
 async def _probe_services(target: Target, reading: Reading) -> None:

@@ -24,6 +24,7 @@ from . import controls_dlms as judging
 from . import look, marks, rotation
 from .controls_dlms import CHANGED, FAIL, PASS, PLANNED, UNKNOWN, Control, Marks
 from .desired import Desired
+from .desk import Desk
 from .look import SessionLike
 from .rotation import LOST, PROVABLE, REFUSED, SILENT, WORKS, Begin, End, Known, Prove, Send, Situation, Step, Verdict
 from .seen import Seen, clock_octets
@@ -53,19 +54,6 @@ class KeyLedger(Protocol):
 
     def set_mark(self, serial: str, account: str, mark: str) -> None:
         """A secret has just worked."""
-
-
-class Desk(Protocol):
-    """The controller's side of a run: who else works on the meter, and the journal."""
-
-    def holder(self, serial: str) -> str | None:
-        """Who works on this meter, in a sentence; None when it is free. Outside check mode it is ours from now on."""
-
-    def guard(self) -> None:
-        """Asked before each change. Raises when nothing more may be started."""
-
-    def journal(self, event: str, body: Mapping[str, Any]) -> None:
-        """Write down what was done."""
 
 
 @dataclass

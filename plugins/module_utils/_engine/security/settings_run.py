@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ..base.errors import DeviceError, MeteringError, OrphanedError
 from ..base.target import Credential, Target
@@ -31,6 +31,7 @@ from .channel import STAGE
 from .channel_registers import RegisterChannel
 from .channel_web import WebChannel
 from .control import FAIL, PASS, PLANNED, UNKNOWN, Control
+from .desk import Desk
 from .export import write_export
 from .judge_settings import judge
 from .login_guard import Guard
@@ -43,19 +44,6 @@ from .wanted import Wanted
 ROLES = {"legacy": ("admin", "product_master"), "new": ("admin", "administrator"), "hep": ("admin",)}
 _BEFORE_ADVANCED = ("none", "standard")
 _PROFILE, _REGISTERS, _HANDOVER = "profile", "registers", "handover"
-
-
-class Desk(Protocol):
-    """The controller's side of a run: who else works on the meter, and the journal."""
-
-    def holder(self, serial: str) -> str | None:
-        """Who works on this meter, in a sentence; None when it is free. Outside check mode it is ours from now on."""
-
-    def guard(self) -> None:
-        """Asked before each change. Raises when nothing more may be started."""
-
-    def journal(self, event: str, body: Mapping[str, Any]) -> None:
-        """Write down what was done."""
 
 
 @dataclass
