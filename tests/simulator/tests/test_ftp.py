@@ -143,10 +143,10 @@ def test_active_mode_and_a_client_that_dies(bench: Bench) -> None:
         assert "fw" in other.nlst()
 
 
+@pytest.mark.needs_debian("curl")
 def test_curl_as_a_foreign_client(bench: Bench, tmp_path: Path) -> None:
     curl = shutil.which("curl")
-    if curl is None:
-        pytest.skip("curl is not installed (Debian package curl)")
+    assert curl
     (tmp_path / "App2.out").write_bytes(b"c" * 12_345)
     ip = bench.ip("own")
     url = f"ftp://{ip}/fw/App2.out"
