@@ -184,7 +184,7 @@ def test_two_runs_at_once(lab: Lab) -> None:
         assert ends == {"verified", "current"}, ends
         assert len(lab.events(host, "trigger_accepted")) == 1
         assert len(lab.events(host, "ftp_stored")) == 3
-    check_invariants(lab, hosts(2), cap=2)
+    check_invariants(lab, hosts(2), cap=2, rivals=True)
 
 
 @pytest.mark.requirement("F-24", "R-086", "R-117", "I-b")

@@ -38,11 +38,13 @@ def check_invariants(
     untouched: Iterable[str] = (),
     complete: bool = True,
     logins: int = 1,
+    rivals: bool = False,
 ) -> None:
     """All invariants of one test.
 
     ``planned`` are the hosts of the campaign; with ``complete`` each must have an outcome (h). ``untouched`` must have seen
     neither a login nor a write (f). ``logins`` is how many runs may have tried a refused password once each (j).
+    With ``rivals`` a second run may log in for its prechecks at any moment, also just before the first one's trigger (d).
     """
     names = sorted(meter["name"] for meter in lab.fleet.meters())
     never_above_the_cap(lab, cap)
@@ -53,7 +55,7 @@ def check_invariants(
             history = lab.records.attempt_history(lab.serial(name)) if lab.ledger.exists() else []
             nothing_forbidden(name, events)
             recorded_before_triggered(name, events, history)
-            read_before_each_trigger(name, events)
+            read_before_each_trigger(name, events, rivals)
             one_login_try(name, events, logins)
     for name in untouched:
         assert not [event for event in lab.events(name) if event["kind"].startswith("ftp_") or event["kind"] in WRITES], name
@@ -112,13 +114,14 @@ def recorded_before_triggered(name: str, events: Sequence[Event], history: Seque
     assert sorted(used) == sorted(counted), f"{name}: triggers {sorted(used)}, counted attempts {sorted(counted)}"
 
 
-def read_before_each_trigger(name: str, events: Sequence[Event]) -> None:
+def read_before_each_trigger(name: str, events: Sequence[Event], rivals: bool) -> None:
     """(d) between the last copied file, or the trigger before, and each trigger the meter was read afresh."""
     fresh = False
+    staging = ("ftp_stored", "web_upload") if rivals else ("ftp_stored", "web_upload", "ftp_login_ok")
     for event in events:
         if event["kind"] == "modbus_connect":
             fresh = True
-        elif event["kind"] in ("ftp_stored", "ftp_login_ok", "web_upload"):
+        elif event["kind"] in staging:
             fresh = False
         elif event["kind"] in STARTS and event.get("authenticated", True):
             assert fresh, f"{name}: triggered without a fresh read: {event}"
