@@ -16,7 +16,7 @@ from ._engine.security.wanted import CHANNELS, CONSUMERS, MODES, UNSUPPORTED
 
 if TYPE_CHECKING:  # the run itself is not needed where only the options are, on a jump host
     from ._engine.security.dlms import Report as DlmsReport
-    from ._engine.security.settings_run import Report
+    from ._engine.security.settings_session import Report
 
 FAMILIES = ("hep", "pm5000")
 

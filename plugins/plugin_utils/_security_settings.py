@@ -17,7 +17,8 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.profiles.
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import open_records
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.diagnosis import case_from
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.settings_apply import apply_changes
-from ansible_collections.gridops.metering.plugins.module_utils._engine.security.settings_run import Options, Report, SettingsRun
+from ansible_collections.gridops.metering.plugins.module_utils._engine.security.settings_run import SettingsRun
+from ansible_collections.gridops.metering.plugins.module_utils._engine.security.settings_session import Options, Report
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.wanted import wanted_from
 
 from ._security import ControllerDesk

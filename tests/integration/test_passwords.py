@@ -19,7 +19,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._argspec import t
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Credential
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import open_records
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.channel_web import WebChannel
-from ansible_collections.gridops.metering.plugins.module_utils._engine.security.settings_run import Report
+from ansible_collections.gridops.metering.plugins.module_utils._engine.security.settings_session import Report
 from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.ftp import FtpSession
 from ansible_collections.gridops.metering.plugins.module_utils._firmware import FIRMWARE_SPEC
 from ansible_collections.gridops.metering.plugins.plugin_utils._firmware import FirmwareTask

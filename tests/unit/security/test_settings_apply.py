@@ -15,7 +15,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.base.targ
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.control import PLANNED, Control
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.export import write_export
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.settings_apply import apply_changes
-from ansible_collections.gridops.metering.plugins.module_utils._engine.security.settings_run import Options, Report, Session, Stop
+from ansible_collections.gridops.metering.plugins.module_utils._engine.security.settings_session import Options, Report, Session, Stop
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.state import Change, State, User
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.wanted import Wanted
 

@@ -23,7 +23,7 @@ from .channel import STAGE
 from .control import CHANGED, PLANNED
 from .login_guard import WORKS
 from .password_rotation import Verdict
-from .settings_run import Session, subject_login, user_of
+from .settings_session import Session, subject_login, user_of
 from .state import CLOSED, OPEN, PROBE, Change, State
 
 #: The meter may have done these although no answer came: the state is read before anything is said.

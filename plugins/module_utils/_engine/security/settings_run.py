@@ -12,7 +12,7 @@ import contextlib
 import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from ..catalogue.models import HEP
 from ..meters import hep, pm5000
 from ..planning.prechecks import Precheck, blocking
 from ..wire.tls import tls_facts
-from . import capabilities, channel_handover, consumers, default_credentials, diagnosis, marks, password_age, plan_settings
+from . import capabilities, channel_handover, consumers, default_credentials, diagnosis, password_age, plan_settings
 from .channel import STAGE
 from .channel_registers import RegisterChannel
 from .channel_web import WebChannel
@@ -35,8 +35,9 @@ from .desk import Desk
 from .export import write_export
 from .judge_settings import judge
 from .login_guard import Guard
-from .password_rotation import Need, Rotor, SecretLedger, Verdict
+from .password_rotation import Need, Rotor, SecretLedger
 from .probe_posture import probe_posture
+from .settings_session import Options, Report, Session, Stop, subject_login, user_of
 from .state import ATTESTED, PROBE, Change, State
 from .wanted import Wanted
 
@@ -44,101 +45,6 @@ from .wanted import Wanted
 ROLES = {"legacy": ("admin", "product_master"), "new": ("admin", "administrator"), "hep": ("admin",)}
 _BEFORE_ADVANCED = ("none", "standard")
 _PROFILE, _REGISTERS, _HANDOVER = "profile", "registers", "handover"
-
-
-@dataclass
-class Report:
-    """The end of a run. ``outcome``: current, changed, planned, reported, handed_over, blocked or failed."""
-
-    outcome: str = "reported"
-    reason: str = ""
-    text: str = ""
-    device_text: str = ""
-    changed: bool = False
-    state: State = field(default_factory=lambda: State("", ""))
-    channel: str = "none"
-    controls: list[Control] = field(default_factory=list)
-    before: list[Control] = field(default_factory=list)
-    prechecks: list[Precheck] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
-    secrets: list[dict[str, Any]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    findings: list[dict[str, Any]] = field(default_factory=list)
-    events: list[dict[str, str]] = field(default_factory=list)
-    diagnosis: list[dict[str, Any]] = field(default_factory=list)
-    handover: list[dict[str, Any]] = field(default_factory=list)
-    handover_file: str | None = None
-    export_file: str | None = None
-    failed_logins: int = 0
-    retry_after: int | None = None
-
-
-class Stop(Exception):
-    """The run ends here, with its report as it is."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How this run goes about it. ``change`` False only reads and reports; ``check`` plans and changes nothing."""
-
-    change: bool = True
-    check: bool = False
-    check_login: bool = False
-    try_default: bool = False
-    diagnose: Mapping[str, Any] | None = None
-    attest: Mapping[str, Any] = field(default_factory=dict)
-    handover_dir: str | None = None
-    run: str = "run"
-    #: Whether ION Setup has upgraded the meter with this serial number, as far as the records know; asked only when nobody gets in.
-    upgraded: Callable[[str], bool] = field(default=lambda serial: False)
-
-
-@dataclass
-class Session:
-    """What the parts of a run share once the meter is known: the way to it, its logins, and who is signed in."""
-
-    target: Target
-    wanted: Wanted
-    options: Options
-    desk: Desk
-    report: Report
-    channel: WebChannel | RegisterChannel | None = None
-    guard: Guard | None = None
-    rotor: Rotor | None = None
-    login: Credential | None = None
-    secret: str = field(default="", repr=False)
-    signed_in: dict[str, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def state(self) -> State:
-        """What was seen of the meter."""
-        return self.report.state
-
-    def fail(self, reason: str, text: str, said: str = "", retry_after: int | None = None, outcome: str = "failed") -> None:
-        """End the run. Raises Stop."""
-        report = self.report
-        report.outcome, report.reason, report.text, report.device_text, report.retry_after = outcome, reason, text, said, retry_after
-        raise Stop
-
-    def account(self, user: str) -> str:
-        """The ledger's name of a user."""
-        return marks.user_account(self.real_user(user), self.wanted.family)
-
-    def real_user(self, user: str) -> str:
-        """Whose account this name opens: from 3.0.0 on the model number is another name of User1, as long as it works (R-186, R-191)."""
-        newer = self.wanted.family == HEP and self.state.generation in ("3", "4", capabilities.FROM_3)
-        return str(constants.LSS_DEFAULT_USER.value) if newer and passwords.stands_for_user1(user, self.state.model) else user
-
-    def need_rotor(self) -> Rotor:
-        """The part that tries and sets passwords."""
-        if self.rotor is None:
-            raise DeviceError(STAGE, "serial_unknown", "the meter does not tell who it is, so no login can be recorded")
-        return self.rotor
-
-    def take(self, verdict: Verdict) -> None:
-        """End the run where a password ended badly."""
-        if verdict.reason:
-            self.fail(verdict.reason, verdict.text, verdict.device_text, verdict.retry_after)
 
 
 class SettingsRun:
@@ -602,20 +508,6 @@ class SettingsRun:
         path, digest = write_export(Path(folder).expanduser(), now.state, now.options.run, now.target.clock.time())
         self.report.export_file = str(path)
         now.desk.journal("security_exported", {"serial": now.state.serial, "file": path.name, "sha256": digest})
-
-
-def user_of(now: Session, subject: str) -> str:
-    """The user name of a subject: itself, or of a PM5000's account group the one that is in it."""
-    account = next((item for item in now.wanted.accounts if item.group == subject), None)
-    if account is None:
-        return subject
-    present = next((user.name for user in now.state.users or () if subject in user.permissions), None)
-    return present or account.user or subject
-
-
-def subject_login(now: Session) -> str | None:
-    """Who is signed in, as it was asked for."""
-    return now.login.user if now.login is not None else None
 
 
 def _no_model(told: object) -> tuple[str, str]:
