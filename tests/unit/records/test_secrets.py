@@ -100,7 +100,7 @@ def test_a_ledger_of_the_release_before_is_brought_up_to_date(ledger: Records, l
     ledger.dlms.set_mark("S1", "dlms:1:lls", "kept")
     with ledger._database.write() as transaction:
         for statement in (
-            *(f"DROP TABLE {name}" for name in ("secret_change", "secret_history", "login_try")),
+            *(f"DROP TABLE {name}" for name in ("secret_change", "secret_history", "login_try", "scan", "scan_meter")),
             "UPDATE meta SET value = '3' WHERE name = 'schema_version'",
         ):
             transaction.execute(statement)
@@ -108,7 +108,7 @@ def test_a_ledger_of_the_release_before_is_brought_up_to_date(ledger: Records, l
     assert old.schema_version == 3 and old.secrets.tries(*WHO) == [] and old.secrets.pending("S1") == {}
     assert old.secrets.last_change(*WHO) is None and old.secrets.history(*WHO) == []
     now = open_records(location, "test")
-    assert now.schema_version == schema.VERSION == 4 and now.ledger_id == ledger.ledger_id
+    assert now.schema_version == schema.VERSION == 5 and now.ledger_id == ledger.ledger_id
     now.secrets.begin(*WHO, "m")
     assert now.secrets.pending("S1") and (now.secrets.mark("S1", "dlms:1:lls") or {})["mark"] == "kept"
 

@@ -115,6 +115,7 @@ def test_an_older_copy_does_not_know_the_head_of_a_report(ledger: Records) -> No
 def test_a_ledger_of_the_first_release_is_brought_up_to_date(ledger: Records, location: str) -> None:
     begin(ledger)
     newer = ("replaced", "dlms_counter", "dlms_transfer", "dlms_key", "credential_mark", "secret_change", "secret_history", "login_try")
+    newer += ("scan", "scan_meter")
     change(
         ledger,
         *(f"DROP TABLE {name}" for name in newer),

@@ -44,6 +44,15 @@ def outcomes(transaction: Transaction, campaign: str) -> dict[str, dict[str, Any
     return {row["host"]: {**row, "planned": bool(row["planned"]), "detail": json.loads(row["detail"])} for row in rows}
 
 
+def names(transaction: Transaction) -> list[str]:
+    """Names of all campaigns that planned or tried a meter, the oldest first."""
+    rows = transaction.rows(
+        "SELECT campaign, MIN(at) AS at FROM (SELECT campaign, at FROM campaign_meter UNION ALL SELECT campaign, started AS at FROM attempt) "
+        "AS seen GROUP BY campaign ORDER BY at, campaign"
+    )
+    return [str(row["campaign"]) for row in rows]
+
+
 def _insert(
     transaction: Transaction,
     campaign: str,

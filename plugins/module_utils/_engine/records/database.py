@@ -34,6 +34,11 @@ class Transaction:
         """Run one statement; the number of rows it changed."""
         return int(self._connection.execute(sql, tuple(values)).rowcount)
 
+    def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        """Run one statement for each of many rows."""
+        if rows:
+            self._connection.cursor().executemany(sql, rows)
+
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """All rows of a query, as dicts."""
         cursor = self._connection.execute(sql, tuple(values))

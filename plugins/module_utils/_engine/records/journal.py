@@ -62,6 +62,12 @@ def entries(transaction: Transaction, campaign: str) -> list[Row]:
     )
 
 
+def head(transaction: Transaction, campaign: str) -> str:
+    """Hash of the last entry; that of no entry where there is none."""
+    last = transaction.row("SELECT hash FROM journal WHERE campaign = ? ORDER BY entry DESC LIMIT 1", (campaign or NO_CAMPAIGN,))
+    return str(last["hash"]) if last else GENESIS
+
+
 def count(transaction: Transaction, campaign: str, event: str, key: str, value: str) -> int:
     """How many entries of this event have ``value`` under ``key``."""
     sql = "SELECT body FROM journal WHERE campaign = ? AND event = ?"

@@ -44,6 +44,9 @@ class PostgresTransaction(Transaction):
     def execute(self, sql: str, values: Sequence[object] = ()) -> int:
         return super().execute(_translated(sql), values)
 
+    def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        super().execute_many(_translated(sql), rows)
+
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
         return super().rows(_translated(sql), values)
 

@@ -9,7 +9,7 @@ import uuid
 from .database import Transaction
 from .errors import RecordsError
 
-VERSION = 4
+VERSION = 5
 
 STATEMENTS: tuple[str, ...] = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -68,6 +68,13 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
             serial TEXT NOT NULL, account TEXT NOT NULL, protocol TEXT NOT NULL, mark TEXT NOT NULL, state TEXT NOT NULL,
             tries BIGINT NOT NULL, at DOUBLE PRECISION NOT NULL, until DOUBLE PRECISION NOT NULL,
             PRIMARY KEY (serial, account, protocol, mark))""",
+    ),
+    5: (
+        """CREATE TABLE scan (
+            number BIGINT PRIMARY KEY, at DOUBLE PRECISION NOT NULL, operator TEXT NOT NULL, baseline TEXT NOT NULL,
+            verdict TEXT NOT NULL, digest TEXT NOT NULL, verdicts TEXT NOT NULL)""",
+        """CREATE TABLE scan_meter (
+            serial TEXT NOT NULL, host TEXT NOT NULL, at DOUBLE PRECISION NOT NULL, PRIMARY KEY (serial, host))""",
     ),
 }
 

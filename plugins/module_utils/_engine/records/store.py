@@ -26,6 +26,7 @@ from .dlms import DlmsLedger
 from .errors import LeaseLostError, RecordsError
 from .owner import Owner, this_process
 from .postgres import PostgresDatabase
+from .scans import ScanLedger
 from .secrets import SecretLedger
 from .types import RECORDED, Attempt, AttemptCount, ChainCheck, Holder, Lease
 
@@ -100,6 +101,8 @@ class Records:
         self.dlms = DlmsLedger(database, operator, self._now, self._writable)
         #: Passwords of named accounts: changes on their way, marks, logins.
         self.secrets = SecretLedger(database, operator, self._now, self._writable)
+        #: Audits that were made, and when each meter was last read by one.
+        self.audits = ScanLedger(database, operator, self._now, self._writable)
 
     def _now(self) -> float:
         """The store's time: leases of several machines are judged by one clock (F-25)."""
