@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from metersim import tables
 from metersim.fleet import Fleet
@@ -137,16 +137,22 @@ def _signed(words: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in words.items() if value is not None}
 
 
-class _Plain(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """No anchors: people read this file."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        """Always write values out."""
-        return True
-
-
 def write(fleet: Fleet, path: Path) -> None:
-    """Write the inventory as YAML."""
+    """Write the inventory as YAML: a line for each host variable. The values are JSON, which a fleet of thousands has at once."""
+    found = build(fleet)["meters"]
+    lines = ["---", "meters:", "  hosts:"]
+    for name, host in found["hosts"].items():
+        lines += [f"    {_key(name)}:", *(f"      {_key(key)}: {_value(value)}" for key, value in host.items())]
+    lines += ["  vars:", *(f"    {_key(key)}: {_value(value)}" for key, value in found["vars"].items())]
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = yaml.dump(build(fleet), Dumper=_Plain, sort_keys=False, default_flow_style=None, width=200)
-    path.write_text("---\n" + text, encoding="utf-8")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _value(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _key(name: str) -> str:
+    """A name as YAML takes it for text: quoted where it could be read as a number or a truth value."""
+    plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{2,}", name) and name.lower() not in ("yes", "off", "true", "false", "null")
+    return name if plain else _value(name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -39,10 +40,12 @@ def address_block(size: int = 250) -> str:
     """
     rng = random.Random(f"{os.getpid()}-{time.time_ns()}")
     ports = (502, 21, 80, 443, 4059) if os.geteuid() == 0 else (1502, 2121, 8080, 8443, 4059)
+    more = (size - 1) // 254
     for dummy in range(200):
-        first = f"127.{rng.randint(32, 247)}.{rng.randint(0, 255 - size // 254)}"
-        if all(_free(f"{first}.{last}", port) for last in (1, 2, 9) for port in ports):
-            return f"{first}.1"
+        second, third = rng.randint(32, 247), rng.randint(0, 255 - more)
+        tried = [f"{third}.{last}" for last in (1, 2, 9)] + [f"{third + number}.1" for number in range(1, more + 1)]
+        if all(_free(f"127.{second}.{rest}", port) for rest in tried for port in ports):
+            return f"127.{second}.{third}.1"
     raise FleetError("no free block of loopback addresses found")
 
 
@@ -54,6 +57,12 @@ def _free(address: str, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _count(entry: Any) -> int:
+    """How many meters an entry of a fleet file is; a wrong one is for the fleet to refuse."""
+    found = re.search(r"\[(\d+):(\d+)\]", str(entry.get("name"))) if isinstance(entry, dict) else None
+    return int(found[2]) - int(found[1]) + 1 if found else 1
 
 
 class MeterHandle:
@@ -142,7 +151,7 @@ class Fleet:
         if not isinstance(self._spec, dict):
             return Path(self._spec)
         content = dict(self._spec)
-        content.setdefault("first_address", address_block(max(250, len(content.get("meters", [])))))
+        content.setdefault("first_address", address_block(sum(_count(meter) for meter in content.get("meters", []))))
         path = self.folder / "fleet.yml"
         path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
         return path

@@ -30,11 +30,11 @@ def version(address: str) -> bytes:
         return sock.recv(100)[9:]
 
 
-def test_five_thousand_modbus_meters(tmp_path: Path) -> None:
-    spec = {"services": ["modbus"], "meters": [{"name": "b[0001:5000]", "model": "PM5560", "firmware": "2.9.9"}]}
-    with Fleet(spec, tmp_path) as fleet:
+def test_ten_thousand_modbus_meters(tmp_path: Path) -> None:
+    spec = {"services": ["modbus"], "meters": [{"name": "b[00001:10000]", "model": "PM5560", "firmware": "2.9.9"}]}
+    with Fleet(spec, tmp_path, timeout=120) as fleet:
         hosts = [meter["address"] for meter in fleet.meters()]
-        assert len(set(hosts)) == 5000
+        assert len(set(hosts)) == 10_000
         assert all(version(address) == b"\0\2\0\x09\0\x09" for address in hosts[::100])
         assert memory(fleet.pid) < 400
 
