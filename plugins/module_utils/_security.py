@@ -19,6 +19,7 @@ from ._engine.security import controls_dlms as judging
 from ._engine.security.desired import CLOCK, POLICY_WORDS, UPDATE_SECRET, desired_from
 from ._engine.security.desk import Desk
 from ._engine.security.dlms import KeyLedger, Report, SecurityRun, Way
+from ._engine.security.review import expected
 from ._engine.wire.dlms.counters import CounterStore
 from ._engine.wire.dlms.session import Session, public
 from ._security_settings import SETTINGS_INFO_SPEC, SETTINGS_SPEC, passwords_in, sentence
@@ -52,6 +53,10 @@ SECURITY_SPEC: dict[str, Any] = merge_specs(
         "image_transfer_enabled": {"type": "bool"},
         "clock": {"type": "str", "choices": list(CLOCK), "default": "report"},
         "campaign": {"type": "str", "default": "adhoc"},
+        "expect": {
+            "type": "dict",
+            "options": {"serial": {"type": "str", "required": True}, "changes": {"type": "list", "elements": "dict", "required": True}},
+        },
     },
 )
 
@@ -82,7 +87,8 @@ def run_on(
 
     way = Way(connect, lambda: public(target), time.time)
     login = bool(params.get("check_login"))
-    return SecurityRun(dlms, desired, way, ledger, desk, change=change, check=check, check_login=login).run()
+    expect = expected(params.get("expect"))
+    return SecurityRun(dlms, desired, way, ledger, desk, change=change, check=check, check_login=login, expect=expect).run()
 
 
 def secrets_of(params: Mapping[str, Any]) -> list[str]:
@@ -119,6 +125,8 @@ def result_of(report: Report) -> dict[str, Any]:
         "summary": judging.summary(report.controls),
         "findings": judging.findings(report.controls),
         "prechecks": [item.as_dict() for item in report.prechecks],
+        "plan": list(report.planned),
+        "needed_accept": list(report.needed),
         "rights": {
             "own": None if seen.objects is None else [dict(item) for item in rights_report(seen.objects)],
             "public": None if seen.public is None else [dict(item) for item in rights_report(seen.public)],
@@ -138,7 +146,7 @@ def result_of(report: Report) -> dict[str, Any]:
 def info_of(report: Report) -> dict[str, Any]:
     """The same without what only a change has."""
     result = result_of(report)
-    for name in ("prechecks", "outcome", "logins", "key_states"):
+    for name in ("prechecks", "plan", "needed_accept", "outcome", "logins", "key_states"):
         result.pop(name, None)
     return result
 

@@ -88,7 +88,8 @@ def settings_result(report: Report) -> dict[str, Any]:
         "summary": control.summary(report.controls),
         "findings": [*control.findings(report.controls), *report.findings],
         "prechecks": [item.as_dict() for item in report.prechecks],
-        "plan": [{"control": item.control, "kind": item.kind, "subject": item.subject, "want": item.want} for item in report.changes],
+        "plan": list(report.planned),
+        "needed_accept": list(report.needed),
         "settings": dict(state.settings),
         "provenance": dict(state.provenance),
         "users": None if state.users is None else [{"name": user.name, "permissions": sorted(user.permissions)} for user in state.users],
@@ -116,7 +117,7 @@ def settings_result(report: Report) -> dict[str, Any]:
 def settings_info(report: Report) -> dict[str, Any]:
     """The same without what only a change has."""
     result = settings_result(report)
-    for name in ("outcome", "prechecks", "plan", "secrets", "notes", "handover"):
+    for name in ("outcome", "prechecks", "plan", "needed_accept", "secrets", "notes", "handover"):
         result.pop(name, None)
     return result
 

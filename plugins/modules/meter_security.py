@@ -85,6 +85,23 @@ options:
       - Name under which changes are written into the journal.
     type: str
     default: adhoc
+  expect:
+    description:
+      - What a reviewed plan says of this meter. Only a change that is in it is made, from the present value that is in it. Another meter, another
+        present value or another change ends as V(blocked) with the reason C(plan_stale), and nothing is written. What is done already is left out.
+      - The playbook C(harden) gives it from a C(security-plan.json) of M(gridops.metering.meter_security_plan).
+    type: dict
+    version_added: 0.5.0
+    suboptions:
+      serial:
+        description: Serial number of the meter.
+        type: str
+        required: true
+      changes:
+        description: The changes in their order, as in RV(plan).
+        type: list
+        elements: dict
+        required: true
   handover_dir:
     description:
       - Folder of the control node for the lists of O(channel=handover). Without it the list is in the result only.
@@ -278,10 +295,16 @@ ports:
   returned: for families hep and pm5000
   type: dict
 plan:
-  description: The changes in their order, with C(control), C(kind), C(subject) and C(want). A password is never in it.
-  returned: for families hep and pm5000
+  description:
+    - The changes in their order, with C(control), C(kind), C(subject), C(want), and since 0.5.0 the present value C(have). A password is never in it.
+  returned: always
   type: list
   elements: dict
+needed_accept:
+  description: The words of O(accept) that these changes need.
+  returned: always
+  type: list
+  elements: str
 secrets:
   description: What became of each password that was set, with C(subject), C(account), C(state), C(works) and C(consumers).
   returned: for families hep and pm5000

@@ -16,6 +16,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.profiles.
 from ansible_collections.gridops.metering.plugins.module_utils._engine.profiles.loader import load_profile
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import open_records
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.diagnosis import case_from
+from ansible_collections.gridops.metering.plugins.module_utils._engine.security.review import expected
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.settings_apply import apply_changes
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.settings_run import SettingsRun
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.settings_session import Options, Report
@@ -55,6 +56,7 @@ def run_settings(params: Mapping[str, Any], host: str, *, change: bool, check: b
         attest=check_attest(params.get("attest")),
         handover_dir=params.get("handover_dir"),
         run=f"{time.time_ns():x}",  # names of exports of one second still have an order
+        expect=expected(params.get("expect")),
         upgraded=lambda serial: serial in records.upgraded_by("ion"),
     )
     desk = ControllerDesk(records, params.get("campaign") or "adhoc", check or not change)

@@ -249,7 +249,7 @@ class Book:
         self.entries.append((event, body))
 
 
-def run(meter: Meter, options: Mapping[str, Any], book: Book | None = None, dlms: Dlms = DLMS, **flags: bool) -> Report:
+def run(meter: Meter, options: Mapping[str, Any], book: Book | None = None, dlms: Dlms = DLMS, **flags: Any) -> Report:
     """One run of the module's engine with these options."""
     book = book if book is not None else Book()
     desired: Desired = desired_from(options, dlms)

@@ -73,6 +73,26 @@ def test_check_mode_with_check_login_uses_the_present_keys_only() -> None:
     assert not meter.log
 
 
+@pytest.mark.requirement("R-116")
+def test_only_what_was_reviewed_is_done_on_the_meter_that_was_reviewed() -> None:
+    meter, book = Meter(), Book()
+    run(meter, {}, book)
+    planned = run(meter, EVERYTHING, book, check=True)
+    plan = {"serial": SERIAL, "changes": planned.planned}
+    assert planned.needed == ["irreversible"] and SECRET not in json.dumps(plan)
+    assert [item["control"] for item in planned.planned][-1] == "policy"
+    less = {**plan, "changes": plan["changes"][:-1]}
+    for wrong in ({**plan, "serial": "90000002"}, less):
+        report = run(meter, EVERYTHING, book, expect=wrong)
+        assert (report.outcome, report.reason, report.changed) == ("blocked", "plan_stale", False) and not meter.log
+    meter.policy = 0x20
+    assert run(meter, EVERYTHING, book, expect=plan).reason == "plan_stale" and not meter.log
+    meter.policy = 0
+    assert run(meter, EVERYTHING, book, expect=plan).outcome == "changed"
+    again = run(meter, EVERYTHING, book, expect=plan)
+    assert (again.outcome, again.changed) == ("current", False)
+
+
 @pytest.mark.requirement("R-010")
 def test_a_policy_needs_the_word() -> None:
     meter = Meter()

@@ -123,7 +123,8 @@ def _of_dlms(base: str, result: Result) -> dict[str, Any] | None:
         return None
     if base == "policy":
         return {"policy": result["want"], "accept": ["irreversible"]}
-    return {"image_transfer_enabled": {"image_transfer_enabled": False}, "clock": {"clock": "set"}}.get(base)
+    others: dict[str, dict[str, Any]] = {"image_transfer_enabled": {"image_transfer_enabled": False}, "clock": {"clock": "set"}}
+    return others.get(base)
 
 
 def _of_settings(base: str, subject: str, result: Result, meter: Meter) -> dict[str, Any] | None:

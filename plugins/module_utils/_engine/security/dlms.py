@@ -21,7 +21,7 @@ from ..wire.dlms.axdr import array, boolean, enum, octets, structure
 from ..wire.dlms.security import wrap_key
 from ..wire.dlms.session import AccessFault, Attribute, Method
 from . import controls_dlms as judging
-from . import look, marks, rotation
+from . import look, marks, review, rotation
 from .controls_dlms import CHANGED, FAIL, PASS, PLANNED, UNKNOWN, Control, Marks
 from .desired import Desired
 from .desk import Desk
@@ -73,6 +73,8 @@ class Report:
     key_states: Mapping[str, str] = field(default_factory=dict)
     failed_logins: int = 0
     probed: bool = False
+    planned: list[dict[str, Any]] = field(default_factory=list)
+    needed: list[str] = field(default_factory=list)
 
 
 class _Stop(Exception):
@@ -92,7 +94,10 @@ class Way:
 
 
 class SecurityRun:
-    """One meter, one run. ``change`` False only reads and reports; ``check`` True plans and sends nothing that was not proven before."""
+    """One meter, one run. ``change`` False only reads and reports; ``check`` True plans and sends nothing that was not proven before.
+
+    ``expect`` is what a reviewed plan says of this meter (``review.expected``): nothing else is changed.
+    """
 
     def __init__(
         self,
@@ -105,9 +110,10 @@ class SecurityRun:
         change: bool = True,
         check: bool = False,
         check_login: bool = False,
+        expect: Mapping[str, Any] | None = None,
     ) -> None:
         self.dlms, self.desired, self.way, self.ledger, self.desk = dlms, desired, way, ledger, desk
-        self.change, self.check, self.check_login = change, check, check_login
+        self.change, self.check, self.check_login, self.expect = change, check, check_login, expect
         self.report = Report()
         self._session: SessionLike | None = None
         self._keys = dlms.keys
@@ -161,7 +167,11 @@ class SecurityRun:
         self.report.serial = seen.serial
 
     def _reserve(self) -> None:
-        """Before keys are looked for the meter must be ours: another run may be changing them right now."""
+        """Before keys are looked for it must be the meter that was reviewed, and ours: another run may be changing them right now."""
+        other = review.other_meter(self.expect, self.report.serial) if self.report.serial is not None else ""
+        if other:
+            self._judge_unread(f"not tried: {other}")
+            self._block("plan_stale", other)
         if self.change and not self.check and self.desired.rotates and self.report.serial is not None:
             self._holder = self.desk.holder(self.report.serial)
             if self._holder is not None:
@@ -251,6 +261,7 @@ class SecurityRun:
         if not self.change:
             report.text = "read, nothing was changed"
             return
+        self._as_reviewed()
         planned = [item.id for item in report.controls if item.state == PLANNED]
         if not planned:
             report.outcome, report.text = "current", "everything that the options ask for is so already"
@@ -265,6 +276,15 @@ class SecurityRun:
         if self.check:
             report.outcome, report.changed = "planned", True
             report.text = f"would change {', '.join(planned)}"
+
+    def _as_reviewed(self) -> None:
+        """Only what was reviewed is done, on the meter that was reviewed, from where it was then (R-116)."""
+        report = self.report
+        report.planned = review.listed_controls(report.controls)
+        report.needed = ["irreversible"] if any(item["control"] == "policy" for item in report.planned) else []
+        why = review.other_meter(self.expect, report.serial) or review.stale(self.expect, report.planned)
+        if why:
+            self._block("plan_stale", why)
 
     def _same_meter(self, session: SessionLike) -> None:
         """What the public client told was not protected; what is recorded under that name must be of this meter."""

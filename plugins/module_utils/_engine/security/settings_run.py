@@ -26,7 +26,7 @@ from ..catalogue.models import HEP
 from ..meters import hep, pm5000
 from ..planning.prechecks import Precheck, blocking
 from ..wire.tls import tls_facts
-from . import capabilities, channel_handover, consumers, default_credentials, diagnosis, password_age, plan_settings
+from . import capabilities, channel_handover, consumers, default_credentials, diagnosis, password_age, plan_settings, review
 from .channel import STAGE
 from .channel_registers import RegisterChannel
 from .channel_web import WebChannel
@@ -176,6 +176,10 @@ class SettingsRun:
     def _reserve(self) -> bool:
         """The meter must be ours before a password goes out: another run may be changing it right now."""
         now, state = self.now, self.now.state
+        other = review.other_meter(now.options.expect, state.serial)
+        if other:
+            self._judge_seen()
+            now.fail("plan_stale", other, outcome="blocked")
         self.report.channel = self._choose()
         if now.options.change and not now.options.check:
             if state.serial is None:
@@ -400,6 +404,9 @@ class SettingsRun:
             report.prechecks += plan_settings.prechecks(report.controls, state, now.wanted, channel=way)
             report.prechecks += self._own_prechecks(report.changes)
             self._note_consumers()
+            report.needed = self._needed_words(way)
+        report.planned = review.listed(report.changes, report.controls)
+        self._as_reviewed()
         left = capabilities.left_over(report.controls, now.wanted)
         report.prechecks += left
         stops = blocking(report.prechecks)
@@ -412,6 +419,22 @@ class SettingsRun:
         elif now.options.check:
             report.outcome, report.changed = "planned", True
             report.text = f"would change {', '.join(item.id for item in planned)}"
+
+    def _as_reviewed(self) -> None:
+        """Only what was reviewed is done, from where it was reviewed (R-116). Raises Stop."""
+        why = review.stale(self.now.options.expect, self.report.planned)
+        if why:
+            self.now.fail("plan_stale", why, outcome="blocked")
+
+    def _needed_words(self, way: str) -> list[str]:
+        """The words of accept without which these changes are refused."""
+        report, state = self.report, self.now.state
+        bare = replace(self.now.wanted, accept=frozenset())
+        refused = blocking([*capabilities.check(bare, state), *plan_settings.prechecks(report.controls, state, bare, channel=way)])
+        reasons = {item.reason for item in refused}
+        if self.profile.get("verified") is not True:
+            reasons.add(words.WORDS["unverified_profile"].reason)
+        return [name for name, word in words.WORDS.items() if word.reason in reasons]
 
     def _read_events(self) -> None:
         """Recent security events, for an audit (R-273)."""
@@ -494,6 +517,8 @@ class SettingsRun:
         if stops:
             now.fail(stops[0].reason, "; ".join(item.text for item in stops), outcome="blocked")
         report.handover = channel_handover.steps(todo)
+        report.planned = review.listed_controls(todo, review.HANDOVER)
+        self._as_reviewed()
         report.outcome = "planned" if now.options.check else "handed_over"
         report.text = f"{len(todo)} points are to be set or looked at by hand"
         if now.options.handover_dir and not now.options.check:

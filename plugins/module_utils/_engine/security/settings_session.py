@@ -27,7 +27,10 @@ from .wanted import Wanted
 
 @dataclass
 class Report:
-    """The end of a run. ``outcome``: current, changed, planned, reported, handed_over, blocked or failed."""
+    """The end of a run. ``outcome``: current, changed, planned, reported, handed_over, blocked or failed.
+
+    ``planned`` are the changes as they go to review, ``needed`` the words of accept that they need.
+    """
 
     outcome: str = "reported"
     reason: str = ""
@@ -40,6 +43,8 @@ class Report:
     before: list[Control] = field(default_factory=list)
     prechecks: list[Precheck] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    planned: list[dict[str, Any]] = field(default_factory=list)
+    needed: list[str] = field(default_factory=list)
     secrets: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
@@ -58,7 +63,10 @@ class Stop(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """How this run goes about it. ``change`` False only reads and reports; ``check`` plans and changes nothing."""
+    """How this run goes about it. ``change`` False only reads and reports; ``check`` plans and changes nothing.
+
+    ``expect`` is what a reviewed plan says of this meter (``review.expected``): nothing else is changed.
+    """
 
     change: bool = True
     check: bool = False
@@ -68,6 +76,7 @@ class Options:
     attest: Mapping[str, Any] = field(default_factory=dict)
     handover_dir: str | None = None
     run: str = "run"
+    expect: Mapping[str, Any] | None = None
     #: Whether ION Setup has upgraded the meter with this serial number, as far as the records know; asked only when nobody gets in.
     upgraded: Callable[[str], bool] = field(default=lambda serial: False)
 
