@@ -188,6 +188,12 @@ NUMBERS = [
     _number("login_unanswered", 2, None, requirement("R-344")),
     _number("port_change_wait", 60, None),
     _number("security_events", 20, None),
+    _number("evidence_age_max", 35, None),
+    _number("waiver_days_max", 400, None),
+    _number("attested_days", 365, None),
+    _number("attested_days_max", 456, None),
+    _number("baseline_depth", 16, None),
+    _number("baseline_faults", 20, None),
 ]
 
 

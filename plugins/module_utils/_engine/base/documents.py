@@ -72,18 +72,34 @@ def check(document: Any, schema: dict[str, Any], what: str, rule: str) -> None:
         raise _sentence(error, what, rule)
 
 
-def _sentence(error: ValidationError, what: str, rule: str) -> InputError:
+def violations(document: Any, schema: dict[str, Any], what: str, rule: str) -> list[tuple[tuple[str | int, ...], InputError]]:
+    """All violations of a ``schema`` without alternatives, each with its place in the document, in the order of the document."""
+    found = []
+    for error in Draft202012Validator(schema).iter_errors(document):
+        path = tuple(error.absolute_path)
+        extra = _extra(error)[:1] if error.validator == "additionalProperties" else []
+        found.append(((*path, *extra), _sentence(error, what, rule, joint=".")))
+    return sorted(found, key=lambda item: [str(step) for step in item[0]])
+
+
+def _sentence(error: ValidationError, what: str, rule: str, joint: str = ": ") -> InputError:
     where = what
     for step in error.absolute_path:
-        where += f"[{step}]" if isinstance(step, int) else f".{step}" if where != what else f": {step}"
+        where += f"[{step}]" if isinstance(step, int) else f".{step}" if where != what else f"{joint}{step}"
     accepted = error.schema.get("x-accepted", "another value") if isinstance(error.schema, dict) else "another value"
     if error.validator == "required":
         return InputError(where, sorted(map(str, error.instance)), f"the key {_missing(error)} as well", _rule(error, rule))
     if error.validator == "additionalProperties":
-        extra = sorted(map(str, set(error.instance) - set(error.schema["properties"])))
-        return InputError(where, extra[0], "one of the keys " + ", ".join(sorted(error.schema["properties"])), _rule(error, rule))
+        keys = "one of the keys " + ", ".join(sorted(error.schema["properties"]))
+        if joint == ".":
+            return InputError(f"{where}.{_extra(error)[0]}", "given", keys, _rule(error, rule))
+        return InputError(where, _extra(error)[0], keys, _rule(error, rule))
     shown = error.instance if isinstance(error.instance, (str, int, float, bool, type(None))) else type(error.instance).__name__
     return InputError(where, shown, str(accepted), _rule(error, rule))
+
+
+def _extra(error: ValidationError) -> list[str]:
+    return sorted(map(str, set(error.instance) - set(error.schema["properties"])))
 
 
 def _missing(error: ValidationError) -> str:

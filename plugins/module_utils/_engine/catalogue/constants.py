@@ -274,6 +274,36 @@ PASSWORD_HISTORY = Constant(
 )
 MARKS_KEY_MIN = Constant("marks_key_min", 16, "characters", ("own",), "of the key under which marks of passwords are made")
 
+# Baselines
+EVIDENCE_AGE_MAX = Constant(
+    "evidence_age_max",
+    35,
+    "days",
+    ("own",),
+    "since a meter was last seen, and since advisories were looked through, at most (rollout 4.2; NERC CIP-010 R2, CIP-007 R2)",
+)
+WAIVER_DAYS_MAX = Constant("waiver_days_max", 400, "days", ("own",), "that a waiver may run from today: a person looks at it once a year")
+ATTESTED_DAYS = Constant(
+    "attested_days", 365, "days", ("own",), "that what a person saw of a meter counts, where the baseline says nothing"
+)
+ATTESTED_DAYS_MAX = Constant(
+    "attested_days_max", 456, "days", ("own",), "that it may count at most: 15 months, as of passwords (NERC CIP-007 R5)"
+)
+BASELINE_DEPTH = Constant("baseline_depth", 16, "levels", ("own",), "of dictionaries and lists in a baseline")
+BASELINE_FAULTS = Constant("baseline_faults", 20, "faults", ("own",), "of one baseline that are told at once")
+
+# Reports
+SARIF_RESULTS = Constant("sarif_results", 25_000, "results", ("own",), "in one run; GitHub refuses more (docs.github.com, SARIF support)")
+SARIF_TAGS = Constant("sarif_tags", 20, "tags", ("own",), "of one rule; GitHub refuses more (docs.github.com, SARIF results exceed limits)")
+MARKDOWN_CHARACTERS = Constant(
+    "markdown_characters", 60_000, "characters", ("own",), "of a summary: below the 65,536 that a comment on GitHub may hold"
+)
+MARKDOWN_METERS = Constant("markdown_meters", 50, "rows", ("own",), "of a table in a summary; the others are counted")
+MARKDOWN_TASKS = Constant("markdown_tasks", 5, "tasks", ("own",), "shown for one control of a summary")
+MARKDOWN_NAMED = Constant("markdown_named", 10, "meters", ("own",), "named beside a task of a summary")
+MARKDOWN_CELL = Constant("markdown_cell", 200, "characters", ("own",), "of one value or sentence in a summary")
+WAIVER_SOON = Constant("waiver_soon", 30, "days", ("own",), "before its end, a waiver is marked in reports")
+
 CONSTANTS: tuple[Constant, ...] = tuple(item for item in list(globals().values()) if isinstance(item, Constant))
 
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import datetime
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..base.errors import InputError
 from ..catalogue.generations import generation as generation_by
 from ..catalogue.models import HEP, MCS301, MODELS, PM5000, families, find_model, models_of
 from ..catalogue.versions import Version
-from .checks import mapping
+from .checks import day, mapping
 from .wanted import refuse_foreign, wanted_from
 from .wanted_users import GROUPS
 
@@ -28,6 +28,7 @@ _FAMILY_OF = {
     **{model.name: model.family for model in MODELS},
 }
 _PLACES = ("all", *_FAMILY_OF)
+MODEL_NAMES = frozenset(model.name for model in MODELS)
 _SHARED = (
     "services",
     "web",
@@ -51,6 +52,9 @@ _OPTIONS = {
 #: What a part for all may hold: each family takes what it has.
 _ALL = tuple(dict.fromkeys(name for names in _OPTIONS.values() for name in names if name not in ("users", "accounts", "break_glass")))
 _PROFILE = ("id", "version", "owner", "valid_until")
+#: The parts of a baseline; those besides security, its profile and its waivers are the business of the room ``audit``.
+PARTS = ("schema", "profile", "applies_to", "firmware", "security", "attested", "waivers", "evidence")
+WAIVER = ("control", "hosts", "reason", "approver", "expires")
 _RULE = "rollout 4.2"
 
 
@@ -70,8 +74,8 @@ def document(
     for age in GENERATIONS.get(family, ()) if generation == "unknown" else ():
         for name in ("", *(item.name for item in models_of(family) if item.name in (baseline.get("security") or {}))):
             document(baseline, host, family, age, passwords, today, name)
-    given = mapping("metering_baseline", baseline, ("profile", "security", "waivers"), _RULE)
-    _in_force(given.get("profile"), today or datetime.datetime.now(datetime.UTC).date())
+    given = mapping("metering_baseline", baseline, PARTS, _RULE)
+    in_force(given.get("profile"), today or datetime.datetime.now(datetime.UTC).date())
     if family not in families:
         raise InputError("family", family, f"one of {', '.join(families)}", _RULE)
     options = _merged(given.get("security"), family, generation, model)
@@ -106,18 +110,20 @@ def model_of(facts: Mapping[str, Any]) -> str:
         return ""
 
 
-def _in_force(given: Any, today: datetime.date) -> None:
-    """A baseline has an owner and an end: nobody works by one that was forgotten."""
+def in_force(given: Any, today: datetime.date) -> dict[str, str]:
+    """The profile as text. A baseline has an owner and an end: nobody works by one that was forgotten. Raises InputError."""
     profile = mapping("metering_baseline.profile", given, _PROFILE, _RULE)
     until = profile.get("valid_until")
-    if until is None:
-        return
-    try:
-        last = until if isinstance(until, datetime.date) else datetime.date.fromisoformat(str(until))
-    except ValueError:
-        raise InputError("metering_baseline.profile.valid_until", until, "a day such as 2027-12-31", _RULE) from None
-    if today > last:
-        raise InputError("metering_baseline.profile.valid_until", str(last), f"a day from {today} on: review the baseline", _RULE)
+    if until is not None:
+        last = day("metering_baseline.profile.valid_until", until, _RULE)
+        if today > last:
+            raise InputError("metering_baseline.profile.valid_until", str(last), f"a day from {today} on: review the baseline", _RULE)
+    return {name: str(value) for name, value in profile.items()}
+
+
+def family_of(place: str) -> str:
+    """The family that a place of the part security is for; empty for ``all`` and for what is no place."""
+    return _FAMILY_OF.get(place, "")
 
 
 def _merged(given: Any, family: str, generation: str, model: str) -> dict[str, Any]:
@@ -181,13 +187,25 @@ def _waivers(given: Any, host: str) -> list[dict[str, Any]]:
         raise InputError("metering_baseline.waivers", "given", "a list of waivers", "R-233")
     found = []
     for item in given:
-        entry = mapping("metering_baseline.waivers", item, ("control", "hosts", "reason", "approver", "expires"), "R-233")
-        patterns = entry.pop("hosts", ["*"])
-        if isinstance(patterns, str) or not isinstance(patterns, (list, tuple)):
-            raise InputError("metering_baseline.waivers.hosts", patterns, "a list of names or patterns", "R-233")
-        if any(fnmatch.fnmatchcase(host, str(pattern)) for pattern in patterns):
+        entry = mapping("metering_baseline.waivers", item, WAIVER, "R-233")
+        hosts = patterns("metering_baseline.waivers.hosts", entry.pop("hosts", None), "R-233")
+        if matches(host, hosts):
             found.append({**entry, "expires": str(entry.get("expires", ""))})
     return found
+
+
+def patterns(option: str, given: Any, rule: str) -> tuple[str, ...]:
+    """Names or patterns of meters, all meters where nothing is given. Raises InputError."""
+    if given is None:
+        return ("*",)
+    if isinstance(given, str) or not isinstance(given, (list, tuple)):
+        raise InputError(option, given, "a list of names or patterns", rule)
+    return tuple(str(item) for item in given)
+
+
+def matches(host: str, given: Iterable[str]) -> bool:
+    """Whether one of these patterns names the meter."""
+    return any(fnmatch.fnmatchcase(host, pattern) for pattern in given)
 
 
 def _check(options: Mapping[str, Any], family: str) -> None:

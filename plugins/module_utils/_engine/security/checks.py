@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,6 +43,16 @@ def text(option: str, value: Any, least: int, most: int, rule: str) -> str | Non
     if not isinstance(value, str) or not least <= len(value) <= most or not value.isprintable():
         raise InputError(option, value, f"text of {least} to {most} characters on one line", rule)
     return value
+
+
+def day(option: str, value: Any, rule: str, why: str = "") -> datetime.date:
+    """A day, as YAML or as text gives it."""
+    if isinstance(value, datetime.datetime):
+        return value.date()
+    try:
+        return value if isinstance(value, datetime.date) else datetime.date.fromisoformat(str(value))
+    except ValueError:
+        raise InputError(option, value, f"a day such as 2027-12-31{why}", rule) from None
 
 
 def mapping(option: str, value: Any, names: Sequence[str], rule: str, secret: bool = False) -> dict[str, Any]:

@@ -410,7 +410,7 @@ def _waived(control: Control, wanted: Wanted, today: datetime.date) -> Control:
     waiver = wanted.waiver(control.id)
     if waiver is None or control.state != FAIL:
         return control
-    if today > waiver.expires:
+    if waiver.expired(today):
         return replace(control, text=f"{control.text}; its waiver ran out on {waiver.expires}")
     text = f"{control.text}; {waiver.approver} leaves it until {waiver.expires}: {waiver.reason}"
     return replace(control, state=WAIVED, text=text)

@@ -16,7 +16,7 @@ from typing import Any
 from ..base.errors import InputError
 from ..catalogue import accept, constants, passwords
 from ..catalogue.models import HEP, MCS301, PM5000
-from .checks import choice, mapping, text, whole
+from .checks import choice, day, mapping, text, whole
 from .desired import marks_key
 from .wanted_settings import settings_from
 from .wanted_users import WantedAccount, WantedUser, accounts_from, users_from
@@ -47,6 +47,14 @@ class Waiver:
     reason: str
     approver: str
     expires: datetime.date
+
+    def covers(self, control: str) -> bool:
+        """Whether it is for this control: by its id, or by ``user:*`` for all of that kind."""
+        return self.control == control or (self.control.endswith(":*") and control.startswith(self.control[:-1]))
+
+    def expired(self, today: datetime.date) -> bool:
+        """Whether it has run out: the control then fails again."""
+        return today > self.expires
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ class Wanted:
 
     def waiver(self, control: str) -> Waiver | None:
         """The waiver of this control."""
-        return next((item for item in self.waivers if item.control == control), None)
+        return next((item for item in self.waivers if item.covers(control)), None)
 
 
 def wanted_from(params: Mapping[str, Any], family: str, managed: bool = True) -> Wanted:
@@ -192,21 +200,18 @@ def _waivers(given: Any) -> tuple[Waiver, ...]:
         return ()
     if not isinstance(given, (list, tuple)):
         raise InputError("waivers", given, "a list of dictionaries with control, reason, approver and expires", "R-233")
-    return tuple(_waiver(item) for item in given)
+    return tuple(waiver_from(item) for item in given)
 
 
-def _waiver(given: Any) -> Waiver:
+def waiver_from(given: Any) -> Waiver:
+    """One waiver. Raises InputError where it does not say who leaves what, why and until when."""
     names = ("control", "reason", "approver", "expires")
     entry = mapping("waivers", given, names, "R-233")
     for name in names:
         if entry.get(name) in (None, ""):
             raise InputError(f"waivers.{name}", entry.get(name), "a value: a waiver names control, reason, approver and last day", "R-233")
-    day = entry["expires"]
-    try:
-        expires = day if isinstance(day, datetime.date) else datetime.date.fromisoformat(str(day))
-    except ValueError:
-        raise InputError("waivers.expires", day, "a day such as 2027-03-31; nothing is waived for ever", "R-233") from None
+    expires = day("waivers.expires", entry["expires"], "R-233", "; nothing is waived for ever")
     return Waiver(str(entry["control"]), str(entry["reason"]), str(entry["approver"]), expires)
 
 
-__all__ = ["Waiver", "Wanted", "WantedAccount", "WantedUser", "refuse_foreign", "wanted_from"]
+__all__ = ["Waiver", "Wanted", "WantedAccount", "WantedUser", "refuse_foreign", "waiver_from", "wanted_from"]
