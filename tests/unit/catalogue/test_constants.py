@@ -194,6 +194,14 @@ NUMBERS = [
     _number("attested_days_max", 456, None),
     _number("baseline_depth", 16, None),
     _number("baseline_faults", 20, None),
+    _number("sarif_results", 25_000, None),
+    _number("sarif_tags", 20, None),
+    _number("markdown_characters", 60_000, None),
+    _number("markdown_meters", 50, None),
+    _number("markdown_tasks", 5, None),
+    _number("markdown_named", 10, None),
+    _number("markdown_cell", 200, None),
+    _number("waiver_soon", 30, None),
 ]
 
 
