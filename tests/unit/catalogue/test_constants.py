@@ -187,6 +187,8 @@ NUMBERS = [
     _number("login_failures", 2, None, requirement("R-344")),
     _number("login_unanswered", 2, None, requirement("R-344")),
     _number("port_change_wait", 60, None),
+    _number("harden_shortest", 10, None),
+    _number("harden_longest", 900, None),
     _number("security_events", 20, None),
     _number("evidence_age_max", 35, None),
     _number("waiver_days_max", 400, None),

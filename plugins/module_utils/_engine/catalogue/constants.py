@@ -256,6 +256,8 @@ DLMS_RELEASE_WAIT = Constant("dlms_release_wait", 2, "s", ("own",), "for a meter
 # Security of meters
 DLMS_CLIENT_PREESTABLISHED = Constant("dlms_client_preestablished", 102, "", ("own",), "client of broadcasts, which never signs in (IDIS)")
 SECURITY_LEASE_TTL = Constant("security_lease_ttl", 300, "s", ("own",), "a change of security keeps its meter from one step to the next")
+HARDEN_SHORTEST = Constant("harden_shortest", 10, "s", ("own",), "in which a batch of changes of security may end")
+HARDEN_LONGEST = Constant("harden_longest", 900, "s", ("own",), "that a batch of changes of security may need; a window must stay open for it")
 PORT_CHANGE_WAIT = Constant("port_change_wait", 60, "s", ("own",), "until a meter's webpages answer in their new place, at most (R-405)")
 SECURITY_EVENTS = Constant("security_events", 20, "events", ("own",), "of a meter's log that an audit shows, the newest (R-273)")
 SECURITY_CLOCK_TOLERANCE = Constant("security_clock_tolerance", 60, "s", ("own",), "between a meter's clock and the control node's")
