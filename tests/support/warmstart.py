@@ -39,10 +39,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 #: Beginnings of the names of variables that are read while a program runs, never while it is imported.
-FREE = ("FAULT_LAB_", "GRIDOPS_", "METERING_", "PYTEST_", "XDG_DATA_HOME")
+FREE = ("CI", "FAULT_LAB_", "GITHUB_", "GITLAB_", "GRIDOPS_", "METERING_", "PYTEST_", "XDG_DATA_HOME")
 DIRECT = "METERING_TEST_DIRECT_STARTS"
-#: Seconds a server outlives its last client.
-LINGER = 2.0
+#: Seconds a server outlives its last client; longer for tests whose clients are programs of their own.
+LINGER = float(os.environ.get("METERING_TEST_LINGER", "2"))
 #: What plays of tests add to the environment they are given. Whoever adds nothing else shares a server with the others.
 QUIET = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOST_KEY_CHECKING": "0", "ANSIBLE_LOCALHOST_WARNING": "0"}
 #: Servers that this process keeps in use.

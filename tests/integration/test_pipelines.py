@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The gridops.metering authors
+"""The guide to pipelines, done: a repository made from the page alone goes through both CI systems' jobs over a simulated fleet."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from firmwarekit import BIN
+
+from forges import Forges
+from metersim import packages
+from metersim.testing import Fleet
+from pipelines import Forge, GitHub, GitLab, shims
+
+ROOT = Path(__file__).resolve().parents[2]
+SUPPORT = ROOT / "tests" / "support"
+HALLS, INFEED = "Canary-halls-1", "Canary-infeed-2"
+GITLAB_TOKEN, GITHUB_TOKEN = "Canary-glpat", "Canary-ghs"
+ACCOUNTS = {"product_master": {"user": "user2", "password": HALLS}}
+WRITES = {"ftp_login_ok", "ftp_login_failed", "ftp_stored", "trigger_request", "modbus_write", "setting_changed"}
+
+
+def hall(name: str, firmware: str) -> dict[str, Any]:
+    return {"name": name, "model": "PM5560", "firmware": firmware, "accounts": ACCOUNTS}
+
+
+METERS = [
+    *(hall("hall-1", "2.9.9"), hall("hall-2", "2.9.9"), hall("hall-3", "2.9.9")),
+    {
+        "name": "infeed-1",
+        "model": "ION9000",
+        "firmware": "4.0.0",
+        "hep": {
+            "mode": "advanced",
+            "users": [{"name": "USER1", "password": INFEED, "permissions": "all"}],
+            "settings": {
+                "web_programming": True,
+                "panel_programming": False,
+                **{"lockout_ion": 5, "lockout_modbus": 5, "lockout_web": 5, "lockout_duration": 30},
+            },
+        },
+    },
+]
+
+
+def guide_files() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("guide_files", ROOT / "tests" / "tools" / "guide_files.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Repository:
+    """The user's repository, with the addresses of the simulated meters."""
+
+    def __init__(self, folder: Path, fleet: Fleet) -> None:
+        self.folder = folder
+        files = guide_files().shown((ROOT / "docs" / "guides" / "pipelines.md").read_text(encoding="utf-8"))
+        for name, text in files.items():
+            self.put(name, text)
+        for name, found in fleet.hosts().items():
+            place = {key: found[key] for key in ("ansible_host", "metering_ports", "metering_tls") if key in found}
+            self.put(f"inventory/host_vars/{name}.yml", yaml.safe_dump(place, explicit_start=True))
+        self.git("init", "-q", "-b", "main")
+        self.commit("From the guide")
+
+    def put(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        text = (self.folder / name).read_text(encoding="utf-8")
+        assert text.count(old) == 1, (name, old)
+        self.put(name, text.replace(old, new))
+
+    def git(self, *words: str) -> None:
+        command = ["git", "-c", "user.name=Ann", "-c", "user.email=ann@example.org", *words]
+        subprocess.run(command, cwd=self.folder, check=True, capture_output=True)
+
+    def commit(self, message: str) -> None:
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", message)
+
+
+class Site:
+    """The user's meters, repository, records and CI systems."""
+
+    def __init__(self, fleet: Fleet, artifacts: Path, tmp: Path, url: str, forges: Forges) -> None:
+        self.fleet, self.forges = fleet, forges
+        packages.write(tmp / "firmware", [("PM5560", "2.9.9")])
+        self.repository = Repository(tmp / "repository", fleet)
+        look = {
+            "METERING_RECORDS": url,
+            "METERING_MARKS_KEY": "Canary-marks-of-the-vault",
+            "METERING_ARTIFACTS": str(tmp / "firmware"),
+            "METERING_HALLS_PASSWORD": HALLS,
+            "METERING_INFEED_PASSWORD": INFEED,
+        }
+        secrets = {
+            **{"meters-look": look, "meters": look},
+            "forge": {"METERING_FORGE_TOKEN": GITLAB_TOKEN, "GITHUB_TOKEN": GITHUB_TOKEN},
+        }
+        (tmp / "home").mkdir()
+        base = {
+            "PATH": shims(tmp / "shims", SUPPORT, BIN),
+            "HOME": str(tmp / "home"),
+            "LANG": "C.UTF-8",
+            "CI": "true",
+            "ANSIBLE_NOCOLOR": "1",
+            "METERING_TEST_LINGER": "20",
+            "PYTEST_XDIST_TESTRUNUID": f"pipelines-{os.getpid()}",
+        }
+        if os.environ.get("ANSIBLE_COLLECTIONS_PATH"):
+            base["ANSIBLE_COLLECTIONS_PATH"] = os.environ["ANSIBLE_COLLECTIONS_PATH"]
+        shutil.rmtree(artifacts, ignore_errors=True)
+        self.forge = Forge(self.repository.folder, artifacts, secrets, base)
+        self.gitlab, self.github = GitLab(self.forge), GitHub(self.forge)
+
+    def lab(self, source: str, **more: str) -> dict[str, str]:
+        """What GitLab defines."""
+        project = {"CI_API_V4_URL": f"{self.forges.url}/api/v4", "CI_PROJECT_ID": "7", "CI_DEFAULT_BRANCH": "main"}
+        page = {"CI_PIPELINE_SOURCE": source, "CI_PIPELINE_URL": "https://gitlab.example.org/grid/meters/-/pipelines/1"}
+        if source == "merge_request_event":
+            return {**project, **page, "CI_MERGE_REQUEST_IID": "3", **more}
+        return {**project, **page, "CI_COMMIT_BRANCH": "main", **more}
+
+    def hub(self, ref: str) -> dict[str, str]:
+        """What GitHub defines."""
+        where = {"GITHUB_API_URL": self.forges.url, "GITHUB_REPOSITORY": "grid/meters", "GITHUB_SERVER_URL": "https://github.com"}
+        return {**where, "GITHUB_REF": ref, "GITHUB_RUN_ID": "17"}
+
+    def kept(self, pipeline: str, path: str) -> Any:
+        """A file of the artifacts of a job."""
+        return json.loads((self.forge.folder / "artifacts" / pipeline / path).read_text(encoding="utf-8"))
+
+    def writes(self) -> int:
+        """How often anything was done to any meter."""
+        return sum(1 for event in self.fleet.events() if event["kind"] in WRITES)
+
+
+@pytest.fixture
+def site(tmp_path: Path, artifacts: Path, postgres: Any) -> Iterator[Site]:
+    with (
+        Fleet({"name": "pipelines", "clock_factor": 120, "meters": METERS}, tmp_path) as fleet,
+        Forges(GITLAB_TOKEN, GITHUB_TOKEN) as forges,
+    ):
+        yield Site(fleet, artifacts, tmp_path, postgres.url(), forges)
+
+
+def states(jobs: Mapping[str, Any]) -> dict[str, str]:
+    return {name: job.state for name, job in jobs.items()}
+
+
+def test_the_examples_are_the_files_of_the_page() -> None:
+    tool = guide_files()
+    assert tool.shown(tool.PAGE.read_text(encoding="utf-8")) == tool.kept(), "run tests/tools/guide_files.py"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci", "gitlab/.gitlab-ci.yml"],
+        ["--builtin-schema", "vendor.github-workflows", "github/.github/workflows/audit.yml", "github/.github/workflows/change.yml"],
+    ],
+    ids=["gitlab", "github"],
+)
+def test_the_pipelines_fit_the_published_schemas(words: list[str]) -> None:
+    folder = ROOT / "examples" / "pipelines"
+    done = subprocess.run([BIN / "check-jsonschema", *words], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
