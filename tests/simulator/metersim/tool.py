@@ -11,24 +11,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
-import os
-import signal
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from metersim import spec, tool_seats
+from metersim import program, spec, tool_seats
+from metersim.program import GIVE_UP, POLL, Program, Screen
 from metersim.tool_files import (
     BAD_LOGIN,
-    DONE,
     FAILED,
-    INTERRUPTED,
     LOST,
     NOT_APPLICABLE,
-    OTHER,
     UNREACHABLE,
     USAGE,
     Config,
@@ -42,8 +36,6 @@ from metersim.tool_link import Link, Silent, answers_ping, clock_factor
 APPLICABLE = "Firmware upgrade applicable"
 COMPLETED = "Upgrade Completed. Double click here to open webpage."
 FTP_NEEDED = {("PM5561", "10.7.3"), ("PM5561", "10.8.2")}
-MISBEHAVIOUR = ("hang", "hang-started", "nothing", "false-success", "chatty", "crash", "leaky")
-GIVE_UP, POLL = 600.0, 2.0  # meter seconds
 STUCK = 15.0  # real seconds at least without a step, from a meter that answers
 
 
@@ -54,97 +46,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--config", type=Path, required=True, help="Config.csv: one line, one meter")
     parser.add_argument("--package", type=Path, help="the .sedp file (needed unless --review)")
-    parser.add_argument("--logs", type=Path, help="folder of the logs (default Logs in the application folder)")
-    parser.add_argument(
-        "--app-dir", type=Path, default=Path.home() / ".metersim-tool", help="application folder; the limit of devices counts in it"
-    )
-    home = os.environ.get("METERSIM_STATE")
-    parser.add_argument(
-        "--state",
-        type=Path,
-        default=Path(home) if home else None,
-        help="state folder of the running fleet: its clock and its answers to ping",
-    )
-    parser.add_argument("--review", action="store_true", help="show the device and stop")
-    parser.add_argument("--log-encoding", choices=("utf-16", "cp1252", "utf-8"), default="utf-16")
     parser.add_argument("--http-port", type=int)
     parser.add_argument("--https-port", type=int)
     parser.add_argument("--ftp-port", type=int)
-    parser.add_argument(
-        "--interrupt-after",
-        type=float,
-        metavar="SECONDS",
-        help="end like a killed process so many real seconds after the start of the upgrade",
-    )
-    parser.add_argument("--misbehave", choices=MISBEHAVIOUR, help="do something a program should not do")
-    parser.add_argument("--hang-seconds", type=float, default=60.0, help="real seconds a hanging tool lasts (default 60)")
+    program.add_options(parser, "tool", USAGE, "the limit of devices counts in it")
     parser.set_defaults(run=run)
-    parser.error = lambda message: _usage(parser, message)  # type: ignore[method-assign]
-
-
-def _usage(parser: argparse.ArgumentParser, message: str) -> NoReturn:
-    parser.print_usage(sys.stderr)
-    parser.exit(USAGE, f"metersim tool: {message}\n")
 
 
 def run(args: argparse.Namespace) -> int:
     """One run of the tool; its exit status."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a window outlives the session that started it
-    signal.signal(signal.SIGTERM, _terminated)
-    screen = Screen()
-    try:
+
+    def work(screen: Screen) -> None:
         limit = tool_seats.cap(args.tool_version)
         config = read_config(args.config)
         screen.log = Log(args.logs or args.app_dir / "Logs", config.address, args.log_encoding)
         screen.log.write(f"PM5000fwupgrade {args.tool_version} © metersim, {limit} device(s) at a time")
         Tool(args, config, screen).run()
-        return DONE
-    except Stop as stop:
-        screen.say(str(stop))
-        return stop.code
-    finally:
-        screen.close()
+
+    return program.run(work)
 
 
-def _terminated(number: int, frame: Any) -> None:
-    raise Stop(INTERRUPTED, "The tool was closed")
-
-
-class Screen:
-    """Where the tool writes: standard output, and its log once that is open."""
-
-    def __init__(self) -> None:
-        self.log: Log | None = None
-
-    def say(self, text: str) -> None:
-        """One line. Nobody reading standard output any more does not end the tool."""
-        if self.log:
-            self.log.write(text)
-        with contextlib.suppress(OSError, ValueError):
-            print(text, flush=True)
-
-    def close(self) -> None:
-        """The last words must not raise at the interpreter's end."""
-        if self.log:
-            self.log.close()
-        try:
-            if sys.stdout:
-                sys.stdout.flush()
-        except (OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
-class Tool:
+class Tool(Program):
     """The documented steps for one meter."""
 
     def __init__(self, args: argparse.Namespace, config: Config, screen: Screen) -> None:
-        self.args, self.config, self.screen = args, config, screen
+        super().__init__(args, config.address, screen)
+        self.config = config
         usual = spec.default_ports()
         self.link = Link(config.address, args.http_port or usual["http"], args.https_port or usual.get("https", 443))
         self.ftp_port = args.ftp_port or usual["ftp"]
         self.factor = clock_factor(args.state)
-        self.started = 0.0
-        self.mood = args.misbehave or _mood_of(args.app_dir, config.address)
 
     def say(self, text: str) -> None:
         """One line of the status column."""
@@ -152,7 +83,8 @@ class Tool:
 
     def run(self) -> None:
         """Steps 5 to 12 of the manual. Stop unless all went well."""
-        if self._misbehaves_early():
+        done = f"IP address={self.config.address}, Status={COMPLETED}"
+        if self.misbehaves_early(lambda: "Opened: " + self.args.config.read_text(encoding="ascii"), lambda: self.say(done)):
             return
         if self.args.package is None and not self.args.review:
             raise Stop(USAGE, "Select a firmware file (--package)")
@@ -233,21 +165,16 @@ class Tool:
         if code != 202:
             self._close()
             raise Stop(FAILED, f"Upgrade not started: {answer.get('status', code)}")
-        self.started = time.monotonic()
+        self.begin()
         self.say("Upgrading. Do not power off the device.")
-        if self.mood == "crash":
-            raise RuntimeError("the program has a fault")
-        if self.mood == "hang-started":
-            self._hang()
-        if self.mood == "chatty":
-            self._chatter()
+        self.misbehave_started()
 
     def _follow(self) -> None:
         """Watch until the meter says how it ended, or nothing has moved for too long."""
         shown, moved = -1, time.monotonic()
         heard = moved
         while True:
-            self._maybe_interrupt()
+            self.maybe_interrupt()
             code, answer = self._progress()
             if code == 200:
                 heard = time.monotonic()
@@ -283,40 +210,3 @@ class Tool:
     def _close(self) -> None:
         with contextlib.suppress(Silent):
             self.link.call("POST", "/fwtool/close", {})
-
-    # -- what a program should not do ---------------------------------------------------
-
-    def _misbehaves_early(self) -> bool:
-        """True when that was all."""
-        if self.mood == "leaky":
-            self.screen.say("Opened: " + self.args.config.read_text(encoding="ascii"))
-        if self.mood == "hang":
-            self._hang()
-        if self.mood == "false-success":
-            self.say(f"IP address={self.config.address}, Status={COMPLETED}")
-        return self.mood in ("nothing", "false-success")
-
-    def _hang(self) -> None:
-        time.sleep(self.args.hang_seconds)
-        raise Stop(OTHER, "The program was not responding")
-
-    def _chatter(self) -> None:
-        """Far too many words, some of them no text at all."""
-        for number in range(20_000):
-            self.say(f"trace {number}: " + "0123456789abcdef" * 6)
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.buffer.write(b"\xff\xfe\x00 Ger\xe4t \x1b[31m\n")
-            sys.stdout.buffer.flush()
-
-    def _maybe_interrupt(self) -> None:
-        if self.args.interrupt_after is not None and time.monotonic() - self.started >= self.args.interrupt_after:
-            os._exit(INTERRUPTED)
-
-
-def _mood_of(app_dir: Path, address: str) -> str:
-    """``misbehave.json`` in the application folder: ``{address: word}``, for one meter of many."""
-    try:
-        words = json.loads((app_dir / "misbehave.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    return str(words.get(address, ""))

@@ -12,20 +12,18 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import re
-import signal
 import stat
-import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from metersim import program
 from metersim.hep import package, upgrade
-from metersim.tool import GIVE_UP, MISBEHAVIOUR, POLL, Screen
-from metersim.tool_files import DONE, INTERRUPTED, OTHER, Log, Stop
+from metersim.program import GIVE_UP, POLL, Program, Screen
+from metersim.tool_files import Log, Stop
 from metersim.tool_link import clock_factor
 
 NOT_APPLICABLE, TOO_OLD, FAILED, BAD_OPTIONS, BAD_PACKAGE, UNREACHABLE, BAD_LOGIN, LOST, NOT_PROGRAMMED = range(2, 11)
@@ -43,50 +41,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--user", default="", help="user name; may be empty under Standard and legacy support")
     parser.add_argument("--password-file", type=Path, help="file with the password and nothing else, for its owner only (0600)")
     parser.add_argument("--package", type=Path, help="the .zip, or a bare .upx (needed unless --review)")
-    parser.add_argument("--review", action="store_true", help="show the device and stop")
-    parser.add_argument("--logs", type=Path, help="folder of the logs (default Logs in the application folder)")
-    parser.add_argument(
-        "--app-dir", type=Path, default=Path.home() / ".metersim-ionsetup", help="application folder; saved registers lie in it"
-    )
-    home = os.environ.get("METERSIM_STATE")
-    parser.add_argument("--state", type=Path, default=Path(home) if home else None, help="state folder of the running fleet")
-    parser.add_argument("--log-encoding", choices=("utf-16", "cp1252", "utf-8"), default="utf-16")
-    parser.add_argument(
-        "--interrupt-after", type=float, metavar="SECONDS", help="end like a killed process so many real seconds after the upload"
-    )
-    parser.add_argument("--misbehave", choices=MISBEHAVIOUR, help="do something a program should not do")
-    parser.add_argument("--hang-seconds", type=float, default=60.0, help="real seconds a hanging program lasts (default 60)")
+    program.add_options(parser, "ionsetup", BAD_OPTIONS, "saved registers lie in it")
     parser.set_defaults(run=run)
-    parser.error = lambda message: _usage(parser, message)  # type: ignore[method-assign]
-
-
-def _usage(parser: argparse.ArgumentParser, message: str) -> NoReturn:
-    parser.print_usage(sys.stderr)
-    parser.exit(BAD_OPTIONS, f"metersim ionsetup: {message}\n")
 
 
 def run(args: argparse.Namespace) -> int:
     """One run of the program; its exit status."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a window outlives the session that started it
-    signal.signal(signal.SIGTERM, _terminated)
-    screen = Screen()
-    try:
+
+    def work(screen: Screen) -> None:
         version = _setup_version(args.setup_version)
         if not re.fullmatch(r"[\w.:-]{1,64}", args.meter):
             raise Stop(BAD_OPTIONS, "--meter is not an address")
         screen.log = Log(args.logs or args.app_dir / "Logs", args.meter, args.log_encoding, "IONSetup")
         screen.say(f"ION Setup {args.setup_version} (metersim)")
-        Program(args, version, screen).run()
-        return DONE
-    except Stop as stop:
-        screen.say(str(stop))
-        return stop.code
-    finally:
-        screen.close()
+        IonSetup(args, version, screen).run()
 
-
-def _terminated(number: int, frame: Any) -> None:
-    raise Stop(INTERRUPTED, "The program was closed")
+    return program.run(work)
 
 
 def _setup_version(text: str) -> package.Fields:
@@ -139,12 +109,12 @@ class Link:
             return 0, {}
 
 
-class Program:
+class IonSetup(Program):
     """The documented steps for one meter."""
 
     def __init__(self, args: argparse.Namespace, version: package.Fields, screen: Screen) -> None:
-        self.args, self.version, self.screen = args, version, screen
-        self.mood = args.misbehave or _mood_of(args.app_dir, args.meter)
+        super().__init__(args, args.meter, screen)
+        self.version = version
         self.device: dict[str, Any] = {}
 
     def say(self, status: str) -> None:
@@ -154,7 +124,7 @@ class Program:
     def run(self) -> None:
         """Package, login, review, registers, upload, programming. Stop unless all went well."""
         password = read_password(self.args.password_file)
-        if self._misbehaves_early(password):
+        if self.misbehaves_early(lambda: f"Opened with {self.args.user}: {password}", lambda: self.say(COMPLETED)):
             return
         if self.args.package is None and not self.args.review:
             raise Stop(BAD_OPTIONS, "Select an upgrade file (--package)")
@@ -257,21 +227,14 @@ class Program:
         """From here on the meter may change."""
         self.say(f"Sending upgrade file, {len(raw)} bytes")
         self._good("image", raw)
-        self.started = time.monotonic()
-        if self.mood == "crash":
-            raise RuntimeError("the program has a fault")
-        if self.mood == "hang-started":
-            self._hang()
-        if self.mood == "chatty":
-            self._chatter()
+        self.begin()
+        self.misbehave_started()
 
     def _follow(self) -> None:
         """Watch until the device has restarted with what was sent."""
         shown, moved = -1, time.monotonic()
         while True:
-            after = self.args.interrupt_after
-            if after is not None and time.monotonic() - self.started >= after:
-                os._exit(INTERRUPTED)
+            self.maybe_interrupt()
             code, answer = self.link.call("progress")
             if code == 200 and answer.get("state") == "failed":
                 self.say(str(answer["status"]))
@@ -309,32 +272,3 @@ class Program:
         if lost:
             raise Stop(NOT_PROGRAMMED, "The firmware was upgraded, but the device is not configured")
         self.say(COMPLETED)
-
-    # -- what a program should not do ---------------------------------------------------
-
-    def _misbehaves_early(self, password: str) -> bool:
-        """True when that was all."""
-        if self.mood == "leaky":
-            self.screen.say(f"Opened with {self.args.user}: {password}")
-        if self.mood == "hang":
-            self._hang()
-        if self.mood == "false-success":
-            self.say(COMPLETED)
-        return self.mood in ("nothing", "false-success")
-
-    def _hang(self) -> None:
-        time.sleep(self.args.hang_seconds)
-        raise Stop(OTHER, "The program was not responding")
-
-    def _chatter(self) -> None:
-        for number in range(20_000):
-            self.screen.say(f"trace {number}: " + "0123456789abcdef" * 6)
-
-
-def _mood_of(app_dir: Path, address: str) -> str:
-    """``misbehave.json`` in the application folder: ``{address: word}``, for one meter of many."""
-    try:
-        words = json.loads((app_dir / "misbehave.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    return str(words.get(address, ""))
