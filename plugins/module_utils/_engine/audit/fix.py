@@ -8,6 +8,7 @@ holds it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,6 +73,7 @@ def asked_ids(document: Mapping[str, Any], family: str) -> frozenset[str]:
 # -- firmware ---------------------------------------------------------------------------------------------------------
 
 
+@functools.cache
 def way(model: str, source: str, target: str) -> PathResult | None:
     """The documented way between two versions; None where one of them, or the model, is not known."""
     try:

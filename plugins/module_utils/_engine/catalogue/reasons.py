@@ -49,6 +49,12 @@ _PATHS = (
         NEVER,
     ),
     _R(
+        "target_affected",
+        "the baseline's target is itself affected by a published weakness",
+        "Raise the target in the baseline to a version that mends it, or waive the control until there is one.",
+        ("X-09", "X-10"),
+    ),
+    _R(
         "intermediate_missing",
         "the way needs an intermediate version and no artifact for one is available",
         "Add a package of an intermediate version in the stated range to the artifact folder.",
