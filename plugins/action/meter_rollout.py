@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.artifacts.manifest import Manifest, load
+from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.baseline import Baseline
+from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.targets import Given, refuse
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError, MeteringError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import constants
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.accept import check_words
@@ -21,11 +23,13 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import parts, review, waves
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import plan as planning
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import prechecks_ion as ion_rules
-from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.campaign import Campaign, parse_campaign
+from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.campaign import Campaign
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.types import Attempt
 from ansible_collections.gridops.metering.plugins.module_utils._rollout import ROLLOUT_SPEC
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
+from ansible_collections.gridops.metering.plugins.plugin_utils._baseline import OwnTargets, agreed_targets, read_baseline
+from ansible_collections.gridops.metering.plugins.plugin_utils._campaign_file import check_names, read_campaign, read_text
 from ansible_collections.gridops.metering.plugins.plugin_utils._files import write_json, write_text
 from ansible_collections.gridops.metering.plugins.plugin_utils._rollout import Said, suspect
 from ansible_collections.gridops.metering.plugins.plugin_utils._tables import markdown_table, text_table
@@ -43,12 +47,14 @@ class ActionModule(MeterAction):
     def execute(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         reviewed = _reviewed(params)
         campaign = _campaign(params)
-        settings, targets, manifest = self._check(params, task_vars, campaign, reviewed)
+        baseline = self._baseline(params, reviewed)
+        settings, targets, manifest = self._check(params, task_vars, campaign, reviewed, baseline)
         if params["meters"] is None:
             named = ((reviewed or {}).get("campaign") or {}).get("campaign")
             return {"checked": True, "campaign": named or campaign.name}
         records = open_records(params["records"], getpass.getuser(), read_only=self.check_mode or not params["register"])
-        meters = _Meters(params, task_vars, records, campaign, reviewed).all()
+        given = bool(params["targets"] or campaign.targets or reviewed)
+        meters = _Meters(params, task_vars, records, campaign, reviewed, OwnTargets(baseline, given)).all()
         packages = [
             planning.PackageInfo(
                 tuple(m.name for m in item.models),
@@ -96,8 +102,25 @@ class ActionModule(MeterAction):
         ]
         return result
 
+    def _baseline(self, params: dict[str, Any], reviewed: Mapping[str, Any] | None) -> Baseline | None:
+        """The baseline, which a reviewed plan still has to agree with. Raises InputError."""
+        if params["baseline"] is None:
+            return None
+        baseline = read_baseline(params["baseline"])
+        if params["meters"] is None:
+            for text in baseline.warnings:
+                self.warn(text)
+        for model, target in ((reviewed or {}).get("targets") or {}).items():
+            refuse(baseline, Given(f"metering_plan_file.targets.{model}", model, target))
+        return baseline
+
     def _check(
-        self, params: dict[str, Any], task_vars: Mapping[str, Any], campaign: Campaign, reviewed: dict[str, Any] | None
+        self,
+        params: dict[str, Any],
+        task_vars: Mapping[str, Any],
+        campaign: Campaign,
+        reviewed: dict[str, Any] | None,
+        baseline: Baseline | None,
     ) -> tuple[planning.Settings, dict[str, Any], Manifest]:
         """Everything that can be wrong without asking a meter. Raises InputError."""
         if not params["campaign"].strip():
@@ -107,11 +130,13 @@ class ActionModule(MeterAction):
         for wave in campaign.waves:
             if wave.batches:
                 waves.check_batches(wave.batches, concurrency)
-        _check_names(campaign, task_vars["hostvars"])
+        check_names(campaign, task_vars["hostvars"])
         gate = campaign.gate or params["gate"] or {}
         waves.check_policy(gate)
         check_words(params["accept"])
         targets = planning.check_targets({**(params["targets"] or {}), **campaign.targets})
+        if baseline is not None:
+            targets = agreed_targets(baseline, params, campaign)
         if params["meters"] is None and reviewed is None:  # otherwise the plan looks at each meter's own version anyway
             own = [Said(task_vars["hostvars"], host) for host in task_vars.get("ansible_play_hosts", ())]
             for said in own:
@@ -135,35 +160,17 @@ def _check_own(said: Said) -> None:
         parts.check_target("metering_version", version)
 
 
-def _check_names(campaign: Campaign, hostvars: Any) -> None:
-    """A mistyped name would leave a canary wave empty, and the run would go straight to the rest. Raises InputError."""
-    for key, names in (
-        ("waves", [host for wave in campaign.waves for host in wave.hosts]),
-        ("topology", [host for hosts in campaign.topology.values() for host in hosts]),
-    ):
-        for name in names:
-            if name not in hostvars:
-                raise InputError(f"metering_campaign_file.{key}", name, "the name of a meter in the inventory", "design 4.6")
-
-
-def _read(option: str, path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(option, path, f"a file that can be read ({error.__class__.__name__})", "design 4.6") from None
-
-
 def _reviewed(params: Mapping[str, Any]) -> dict[str, Any] | None:
     """The plan that was reviewed, where one is to be applied."""
     if not params["plan_file"]:
         if params["plan_digest"]:
             raise InputError("metering_plan_digest", params["plan_digest"], "metering_plan_file beside it", "R-116")
         return None
-    return review.read_plan(_read("metering_plan_file", params["plan_file"]), params["plan_digest"] or "")
+    return review.read_plan(read_text("metering_plan_file", params["plan_file"]), params["plan_digest"] or "")
 
 
 def _campaign(params: Mapping[str, Any]) -> Campaign:
-    campaign = parse_campaign(_read("metering_campaign_file", params["campaign_file"])) if params["campaign_file"] else Campaign()
+    campaign = read_campaign(params["campaign_file"])
     return replace(campaign, name=campaign.name or params["campaign"])
 
 
@@ -177,8 +184,9 @@ class _Meters:
         records: Records,
         campaign: Campaign,
         reviewed: Mapping[str, Any] | None,
+        wanted: OwnTargets,
     ) -> None:
-        self._params, self._campaign = params, campaign
+        self._params, self._campaign, self._wanted = params, campaign, wanted
         settings = (reviewed or {}).get("campaign") or {}
         self._accept = settings.get("accept") or campaign.accept or params["accept"]
         self._hostvars = task_vars["hostvars"]
@@ -206,6 +214,7 @@ class _Meters:
         address = _known((facts.get("network") or {}).get("address")) or str(said.get("host") or said.get("ansible_host", "") or host)
         accept = said.get("accept")
         opened = self._left_open(host, serial)
+        self._wanted.refuse(host, said, model)
         return planning.MeterState(
             host=host,
             address=address,
@@ -227,6 +236,7 @@ class _Meters:
             parts=parts.parts_of(firmware),
             component=parts.check_component("metering_component", said.get("component")),
             block_size=block_size if isinstance(block_size, int) else None,
+            exempt=self._wanted.exempt(host, model),
             **more,
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 ROLLOUT_SPEC: dict[str, Any] = {
     "campaign": {"type": "str", "required": True},
     "targets": {"type": "dict"},
+    "baseline": {"type": "dict"},
     "artifacts": {"type": "path", "required": True},
     "meters": {"type": "dict"},
     "batches": {"type": "list", "elements": "raw", "default": [1]},

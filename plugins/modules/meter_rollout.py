@@ -25,6 +25,14 @@ options:
       - Wanted version by model name, such as C(PM5560) and V(2.9.9). A meter's own variable C(metering_version) comes first.
       - For C(MCS301) the identifier, or a dictionary of C(version) and C(component). The variable C(metering_component) comes first.
     type: dict
+  baseline:
+    description:
+      - The baseline of the fleet. Where neither O(targets) nor a campaign file has any, its targets are those of the rollout, for the meters that
+        it is for.
+      - Targets that are given may be fewer than those of the baseline. One that contradicts it is refused with both places, also the variable
+        C(metering_version) of a meter, unless a waiver of C(firmware_target) is for that meter.
+    type: dict
+    version_added: 0.5.0
   artifacts:
     description: Folder with the firmware packages and their manifest C(firmware.yml).
     type: path

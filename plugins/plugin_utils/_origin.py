@@ -34,7 +34,7 @@ def location(value: Any) -> Location | None:
         return None
     if not isinstance(path, str) or not isinstance(line, int) or line < 1:
         return None
-    return {"file": _shown(path), "line": line}
+    return {"file": shown_path(path), "line": line}
 
 
 def location_of(given: Mapping[Any, Any], key: str) -> Location | None:
@@ -46,8 +46,8 @@ def location_of(given: Mapping[Any, Any], key: str) -> Location | None:
 
 
 @functools.lru_cache(maxsize=1024)
-def _shown(path: str) -> str:
-    """The path as a report can be read elsewhere: it starts at the root of the repository."""
+def shown_path(path: str) -> str:
+    """An absolute path as a report can be read elsewhere: it starts at the root of the repository where there is one."""
     root = _root(Path(path).parent)
     return path if root is None else Path(path).relative_to(root).as_posix()
 

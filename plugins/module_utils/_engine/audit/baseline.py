@@ -194,9 +194,8 @@ def schema() -> dict[str, Any]:
 def _shape(document: dict[str, Any], faults: Faults) -> None:
     """Unknown keys and wrong types. Of the part security no value is ever shown: somebody may have put a password there."""
     whole = schema()
-    for path, error in violations(document, {"$ref": "#/$defs/baseline", "$defs": whole["$defs"]}, WHAT, RULE):
-        hidden = path[:1] == ("security",) and len(path) > 1 and "'given'" not in str(error)
-        faults.add(path, InputError(error.option, None, error.accepted, error.rule, secret=True) if hidden else error)
+    for path, error in violations(document, {"$ref": "#/$defs/baseline", "$defs": whole["$defs"]}, WHAT, RULE, hidden="security"):
+        faults.add(path, error)
 
 
 def _evidence(given: Mapping[str, Any], today: datetime.date, faults: Faults) -> Evidence:

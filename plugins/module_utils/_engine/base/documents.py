@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from .errors import DependencyError, InputError
@@ -65,6 +65,26 @@ def parse_yaml(text: str, what: str, rule: str, *, own: bool = False) -> Any:
         raise InputError(what, "the text", f"valid YAML ({problem})", rule) from None
 
 
+def line_of(text: str, path: Sequence[str | int]) -> int | None:
+    """The line, from 1, of the key or list entry at ``path`` of a YAML text; None where it is not there."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError):
+        return None
+    line = None
+    for step in path:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == str(step)), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            found = (node.value[step], node.value[step])
+        else:
+            found = None
+        if found is None:
+            return None
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
+
+
 def check(document: Any, schema: dict[str, Any], what: str, rule: str) -> None:
     """Raise InputError for the clearest violation of ``schema``."""
     error = best_match(Draft202012Validator(schema).iter_errors(document))
@@ -72,17 +92,19 @@ def check(document: Any, schema: dict[str, Any], what: str, rule: str) -> None:
         raise _sentence(error, what, rule)
 
 
-def violations(document: Any, schema: dict[str, Any], what: str, rule: str) -> list[tuple[tuple[str | int, ...], InputError]]:
-    """All violations of a ``schema`` without alternatives, each with its place in the document, in the order of the document."""
+def violations(
+    document: Any, schema: dict[str, Any], what: str, rule: str, hidden: str = ""
+) -> list[tuple[tuple[str | int, ...], InputError]]:
+    """All violations of a ``schema`` without alternatives, each with its place in the document; of the part ``hidden`` no value is shown."""
     found = []
     for error in Draft202012Validator(schema).iter_errors(document):
         path = tuple(error.absolute_path)
         extra = _extra(error)[:1] if error.validator == "additionalProperties" else []
-        found.append(((*path, *extra), _sentence(error, what, rule, joint=".")))
+        found.append(((*path, *extra), _sentence(error, what, rule, ".", bool(path) and path[0] == hidden)))
     return sorted(found, key=lambda item: [str(step) for step in item[0]])
 
 
-def _sentence(error: ValidationError, what: str, rule: str, joint: str = ": ") -> InputError:
+def _sentence(error: ValidationError, what: str, rule: str, joint: str = ": ", secret: bool = False) -> InputError:
     where = what
     for step in error.absolute_path:
         where += f"[{step}]" if isinstance(step, int) else f".{step}" if where != what else f"{joint}{step}"
@@ -95,7 +117,7 @@ def _sentence(error: ValidationError, what: str, rule: str, joint: str = ": ") -
             return InputError(f"{where}.{_extra(error)[0]}", "given", keys, _rule(error, rule))
         return InputError(where, _extra(error)[0], keys, _rule(error, rule))
     shown = error.instance if isinstance(error.instance, (str, int, float, bool, type(None))) else type(error.instance).__name__
-    return InputError(where, shown, str(accepted), _rule(error, rule))
+    return InputError(where, shown, str(accepted), _rule(error, rule), secret)
 
 
 def _extra(error: ValidationError) -> list[str]:

@@ -37,7 +37,8 @@ class MeterState:
 
     ``open_method`` is that of an upgrade without an end; ``done`` says that this campaign upgraded the meter in an earlier run.
     ``open_target`` is the version that such an upgrade leads to. For HEP meters ``security_mode`` is the present one, ``transport``
-    how ION Setup reaches the meter, and ``setup_version`` that of the installed ION Setup.
+    how ION Setup reaches the meter, and ``setup_version`` that of the installed ION Setup. ``exempt`` says why the targets by model are not
+    for this meter.
     Where versions are identifiers, ``parts`` holds them and ``component`` the part that was named; ``block_size`` is in octets.
     """
 
@@ -68,6 +69,7 @@ class MeterState:
     parts: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     component: int | None = None
     block_size: int | None = None
+    exempt: str = ""
 
 
 @dataclass(frozen=True)
@@ -300,7 +302,7 @@ def _entry(meter: MeterState, targets: Mapping[str, Any], packages: Sequence[Pac
     }
     if (meter.error or meter.error_reason) and meter.open_method:
         entry["passes"] = [meter.open_method]
-        entry["target"] = meter.target or parts.split(targets.get(meter.model, ""))[0]
+        entry["target"] = meter.target or ("" if meter.exempt else parts.split(targets.get(meter.model, ""))[0])
         return _end(entry, UPGRADE, "", "does not answer, and its last upgrade has no recorded end: it is looked at again")
     if meter.error or meter.error_reason:
         return _end(entry, BLOCKED, meter.error_reason or "transport_failed", meter.error or "the meter could not be read")
@@ -309,9 +311,9 @@ def _entry(meter: MeterState, targets: Mapping[str, Any], packages: Sequence[Pac
     except InputError:
         return _end(entry, BLOCKED, "model_unknown", f"{meter.model or 'no model'} is not in the catalogue")
     entry["model"] = model.name
-    wanted = meter.target or targets.get(model.name, "")
+    wanted = meter.target or ("" if meter.exempt else targets.get(model.name, ""))
     if not wanted:
-        return _end(entry, NO_TARGET, "", f"no target version is given for {model.name}")
+        return _end(entry, NO_TARGET, "", meter.exempt or f"no target version is given for {model.name}")
     if model.family == MCS301:
         return _part_entry(entry, meter, model, wanted, packages)
     target = Version.parse(check_version("metering_version", wanted))
