@@ -18,7 +18,8 @@ from string import Template
 from typing import Any, TextIO
 
 from .document import STATES, VERDICTS
-from .page_data import clean, pack, within_script
+from .page_data import pack, within_script
+from .parts import clean
 
 #: Meters that the page lists for readers without a script.
 STATIC_METERS = 200
@@ -60,7 +61,7 @@ def _data(document: Mapping[str, Any], history: Mapping[str, Any]) -> Iterator[s
 
 
 def _text(value: object) -> str:
-    return html.escape(clean(value))
+    return html.escape(clean(str(value)))
 
 
 def _title(document: Mapping[str, Any]) -> str:

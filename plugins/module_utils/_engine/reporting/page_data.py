@@ -14,29 +14,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .document import STATES, VERDICTS, compact
+from .parts import accepted, clean, command, task_lines
 
 #: More scans than this are thinned out in the page, evenly, the last one always in.
 SCANS_SHOWN = 400
 NAME_MARK, SERIAL_MARK = "\x01", "\x02"
 
-_UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _PLAIN = re.compile(r"[A-Za-z0-9_.:-]{4,}")
 #: Fields of a result in the order of the page's rows; empty ones at the end of a row are left out.
-_VALUES = ("want", "have", "fix", "waiver", "attested")
+_VALUES = ("want", "have", "waiver", "attested")
 _TEXTS = ("id", "text", "rule", "evidence", "remedy", "reason")
-FIELDS = ("state", *_TEXTS, *_VALUES, "file", "line")
-_KEY = ("state", *_TEXTS, *_VALUES, "location")
+FIELDS = ("state", *_TEXTS, *_VALUES, "fix", "file", "line")
+_KEY = ("state", *_TEXTS, *_VALUES, "fix", "location")
 _COLUMNS = ("family", "model", "firmware", "target", "mode", "gateway", "reason", "text")
-
-
-def clean(text: object) -> str:
-    """Text that a browser shows: control characters and halves of characters become a visible replacement."""
-    return _UNSHOWABLE.sub("\ufffd", str(text))
 
 
 def within_script(value: Any) -> str:
     """JSON that may stand inside a script element: no angle bracket, so that no text can end the element."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
     return (
         text.replace("<", "\\u003c")
         .replace(">", "\\u003e")
@@ -71,22 +66,24 @@ class Packer:
         self._seen: dict[str, int] = {}
 
     def text(self, value: Any) -> int:
-        return self.texts.number(clean(value)) if value else 0
+        return self.texts.number(clean(str(value))) if value else 0
 
-    def result(self, result: Mapping[str, Any], name: str, serial: str) -> int:
-        """The number of this result. ``name`` and ``serial`` are empty where they cannot stand as a mark."""
+    def result(self, result: Mapping[str, Any], meter: str, name: str, serial: str) -> int:
+        """The number of this result of the meter of this name. ``name`` and ``serial`` are empty where they cannot stand as a mark."""
         get = result.get
         key = repr([get(field) for field in _KEY])
         if name:
             key = key.replace(name, NAME_MARK)
+        elif get("fix"):
+            key += meter  # its name will stand in the command
         if serial:
             key = key.replace(serial, SERIAL_MARK)
         found = self._seen.get(key)
         if found is None:
-            found = self._seen[key] = self.results.number(self._row(result, name, serial))
+            found = self._seen[key] = self.results.number(self._row(result, meter, name, serial))
         return found
 
-    def _row(self, result: Mapping[str, Any], name: str, serial: str) -> tuple[int, ...]:
+    def _row(self, result: Mapping[str, Any], meter: str, name: str, serial: str) -> tuple[int, ...]:
         def number(text: str) -> int:
             text = clean(text)
             if name:
@@ -99,10 +96,22 @@ class Packer:
         row = [STATES.index(result["state"])]
         row += [number(result.get(field) or "") for field in _TEXTS]
         row += [number(compact(result[field])) if result.get(field) is not None else 0 for field in _VALUES]
+        row += [number(compact(_fix(result["fix"], meter))) if result.get("fix") else 0]
         row += [self.text(place.get("file")), int(place.get("line") or 0)]
         while row[-1] == 0 and len(row) > 1:
             row.pop()
         return tuple(row)
+
+
+def _fix(fix: Mapping[str, Any], meter: str) -> dict[str, Any]:
+    """What a person copies to mend it."""
+    return {
+        "playbook": fix["playbook"],
+        "command": command(fix, meter),
+        "task": "\n".join(task_lines(fix)),
+        "accept": accepted(fix),
+        "runs": fix.get("runs", 1),
+    }
 
 
 def _mark(text: str, other: str = "") -> str:
@@ -123,7 +132,7 @@ def _columns(meters: Sequence[Mapping[str, Any]], packer: Packer) -> Iterator[tu
     controls: list[list[int]] = []
     for meter in meters:
         name, serial = _mark(meter["name"]), _mark(meter["serial"], meter["name"])
-        controls.append([packer.result(item, name, serial) for item in meter["controls"]])
+        controls.append([packer.result(item, meter["name"], name, serial) for item in meter["controls"]])
     yield "controls", controls
 
 

@@ -34,7 +34,7 @@ function bars(rows) {
       const words = [sign(part.kind), `${count(part.n)} ${part.words}`];
       return part.href ? el("a", { class: `n k-${part.kind}`, href: part.href }, words) : el("span", { class: `n k-${part.kind}` }, words);
     });
-    return el("li", {}, el("span", { class: "label" }, row.label), stack(row.parts, row.whole), el("span", { class: "numbers" }, numbers, row.note ? el("span", { class: "note" }, row.note) : null));
+    return el("li", { class: row.parts.length === 1 ? "single" : undefined }, el("span", { class: "label" }, row.label), stack(row.parts, row.whole), el("span", { class: "numbers" }, numbers, row.note ? el("span", { class: "note" }, row.note) : null));
   }));
 }
 
@@ -64,12 +64,12 @@ function grid(box, marks) {
 
 // Dates below a chart, as many as find room.
 function dates(box, from, to, x) {
-  const room = Math.max(1, Math.min(6, Math.floor((box.right - box.left) / 95)));
+  const room = Math.max(1, Math.min(6, Math.floor((box.right - box.left) / 115)));
   const made = [];
   let before = "";
   for (let step = 0; step <= room; step += 1) {
     const at = from + ((to - from) * step) / room;
-    const words = day(at);
+    const words = to - from > 3 * 86400 ? day(at) : time(at).slice(5, 16);
     if (words === before) continue;
     before = words;
     const anchor = step === 0 ? "start" : step === room ? "end" : "middle";
@@ -116,7 +116,7 @@ function complianceWords(scans) {
 }
 
 // Upgrades that ended, added up over time: proven ones and others; a line where a campaign began.
-function upgradesChart(campaigns) {
+function upgradesChart(campaigns, tall = 200) {
   const ended = campaigns.flatMap((campaign) => campaign.tries).filter((item) => item.finished !== null).sort((one, other) => one.finished - other.finished);
   const starts = campaigns.filter((campaign) => campaign.tries.length).map((campaign) => ({ campaign: campaign.campaign, at: Math.min(...campaign.tries.map((item) => item.started)) }));
   const good = ended.filter((item) => PROVEN.has(item.outcome)).length;
@@ -143,7 +143,7 @@ function upgradesChart(campaigns) {
     }
     return put(drawn, {}, dates(box, from, to, x));
   };
-  return [el("p", {}, words), ended.length ? fitted(draw, 200) : null];
+  return [el("p", {}, words), ended.length ? fitted(draw, tall) : null];
 }
 
 function legend(kinds) {

@@ -6,6 +6,7 @@ function controlList() {
     { head: "Severity", cell: (info) => severityChip(info.severity) },
     { head: "Level", number: true, cell: (info) => String(info.level) },
     { head: "Kind", cell: (info) => info.kind },
+    { head: "All states", wide: true, cell: (info) => stack(stateParts(info), sum(info.counts)) },
     ...STATE_ORDER.map((state) => ({ head: WORDS[state], number: true, cell: (info) => count(info.counts[STATES.indexOf(state)]) })),
   ];
   return { title: "Controls", node: [el("h1", { tabindex: "-1" }, "Controls"), el("p", {}, "What was judged, and how many meters are in which state. Unknown is never good."), table("Controls", columns, order, "controls")] };
@@ -50,7 +51,7 @@ function controlPage(base) {
     node: [
       el("nav", { class: "line", "aria-label": "Back" }, link("#/controls", "All controls")),
       el("h1", { tabindex: "-1" }, bdi(info.title), " ", severityChip(info.severity)),
-      section("About", el("p", { class: "said" }, bdi(info.rationale)), facts([["Control", code(info.id)], ["Rule", info.rule], ["Level", String(info.level)], ["Kind", info.kind], ["Clauses", clauses(info.clauses)]])),
+      section("About", el("p", { class: "said" }, bdi(info.rationale)), facts([["Control", code(info.id)], ["Rule", info.rule], ["Level", String(info.level)], ["Kind", info.kind], ["Clauses", clauses(info.clauses), true]])),
       section("States", bars([{ label: "All", parts: stateParts(info, true), whole: sum(info.counts) }])),
       section("Meters", list, groups.length > most ? el("p", {}, `${count(groups.length - most)} rarer findings are left out here.`) : null,
         badOf(info) ? link(`#/meters?control=${escapePart(info.id)}`, "All of these meters") : null),

@@ -114,20 +114,4 @@ function groupBy(items, key) {
 }
 const severityRank = (name) => (SEVERITIES.includes(name) ? SEVERITIES.indexOf(name) : SEVERITIES.length);
 
-// YAML of plain values: keys and simple words as they are, every other text in JSON's quotes, which YAML reads too.
-function yaml(value, indent = "") {
-  const plain = /^[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*$/;
-  const words = /^(true|false|null|yes|no|on|off|y|n|nan|inf)$/i;
-  const scalar = (item) => (typeof item === "string" && plain.test(item) && !words.test(item) ? item : JSON.stringify(item));
-  const nested = (item) => item !== null && typeof item === "object" && Object.keys(item).length > 0;
-  const lines = [];
-  if (Array.isArray(value)) {
-    for (const item of value) lines.push(nested(item) ? `${indent}- ${yaml(item, indent + "  ").trimStart()}` : `${indent}- ${scalar(item)}`);
-  } else if (nested(value)) {
-    for (const [key, item] of Object.entries(value)) {
-      lines.push(nested(item) ? `${indent}${scalar(key)}:\n${yaml(item, indent + "  ")}` : `${indent}${scalar(key)}: ${scalar(item)}`);
-    }
-  } else lines.push(indent + scalar(value));
-  return lines.join("\n");
-}
 const shown = (value) => (value === null || value === undefined ? "–" : typeof value === "string" ? value : JSON.stringify(value, null, Object.keys(value).length > 3 ? 1 : 0));

@@ -45,8 +45,8 @@ const PATHS = {
   bad: "M4 4l8 8M12 4l-8 8",
   unknown: "M5.5 6a2.5 2.5 0 1 1 3.6 2.2C8.3 8.7 8 9.2 8 10M8 12.4v.4",
   blocked: "M4 8h8",
-  none: "M6 10l4-4",
-  waived: "M8 4.5V8l2.5 2",
+  none: "M4 12l8-8",
+  waived: "M8 2a6 6 0 1 0 .01 0M8 5v3.3l2.2 1.5",
   attested: "M4 11.5 5 9l5.5-5.5 1.9 1.9L7 11zM4 13h8",
 };
 const SIGN = {
@@ -62,19 +62,19 @@ function link(href, ...children) {
   return el("a", { href }, ...children);
 }
 
-// Lists of names and values. Pairs without a value are left out.
+// Lists of names and values. Pairs without a value are left out; a third entry asks for a whole line.
 function facts(pairs) {
   const list = el("dl", { class: "facts" });
-  for (const [name, value] of pairs) {
+  for (const [name, value, full] of pairs) {
     if (value === "" || value === null || value === undefined) continue;
-    list.append(el("div", {}, el("dt", {}, name), el("dd", {}, typeof value === "string" ? bdi(value) : value)));
+    list.append(el("div", { class: full && "full" }, el("dt", {}, name), el("dd", {}, typeof value === "string" ? bdi(value) : value)));
   }
   return list;
 }
 
 // A table. Columns are {head, cell, number, wide}; the first cell of a row is its heading.
 function table(caption, columns, rows, extra) {
-  const shape = (column) => ["number", "wide", "roomy"].map((name) => column[name] && name).filter(Boolean).join(" ") || undefined;
+  const shape = (column) => ["number", "wide", "roomy", "short"].map((name) => column[name] && name).filter(Boolean).join(" ") || undefined;
   const head = el("tr", {}, columns.map((column) => column.header || el("th", { scope: "col", class: shape(column) }, column.head)));
   const body = rows.map((row, at) => el("tr", {}, columns.map((column, place) => {
     const attributes = { class: shape(column) };

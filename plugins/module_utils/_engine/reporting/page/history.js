@@ -1,4 +1,5 @@
 // Campaigns, what is waived or attested, and the evidence of all of it.
+const CAMPAIGNS_DRAWN = 30;
 function campaignList() {
   const outcomeKind = (name) => (PROVEN.has(name) || name === "current" ? "compliant" : name === "open" || name === "" ? "unknown" : "drift");
   const span = (campaign) => {
@@ -6,19 +7,21 @@ function campaignList() {
     const ended = campaign.tries.map((item) => item.finished ?? item.started);
     return started.length ? `${time(Math.min(...started))} to ${time(Math.max(...ended))}` : "nothing was tried";
   };
-  const cards = CAMPAIGNS.toReversed().map((campaign) => {
+  const cards = CAMPAIGNS.toReversed().slice(0, CAMPAIGNS_DRAWN).map((campaign) => {
     const parts = Object.entries(campaign.outcomes).map(([name, n]) => ({ kind: outcomeKind(name), n, words: name || "open" }))
       .sort((one, other) => (one.kind === "compliant" ? -1 : 0) - (other.kind === "compliant" ? -1 : 0) || other.n - one.n);
     const reasons = [...tally(campaign.tries.filter((item) => item.reason), (item) => item.reason)].sort((one, other) => other[1] - one[1]);
     const failed = campaign.tries.filter((item) => !PROVEN.has(item.outcome));
     return el("section", { class: "card" }, el("h2", {}, bdi(campaign.campaign), el("small", {}, ` ${many(campaign.meters, "meter")}`)),
       bars([{ label: "Outcomes", parts, whole: campaign.meters }]),
+      campaign.tries.filter((item) => item.finished !== null).length > 1 ? upgradesChart([campaign], 120) : null,
       facts([["When", span(campaign)], ["Reasons", reasons.map(([reason, n]) => `${reason} (${count(n)})`).join(", ")], ["Head of the journal", digestText(campaign.head, "Copy the head")]]),
       failed.length ? el("details", {}, el("summary", {}, `${many(failed.length, "attempt")} without proof of success`), triesTable(failed)) : null);
   });
-  const chart = CAMPAIGNS.length ? section("Upgrades over time", upgradesChart(CAMPAIGNS), legend([["compliant", "verified"], ["drift", "failed, lost or open"]])) : null;
+  const chart = CAMPAIGNS.length > 1 ? section("Upgrades over time", upgradesChart(CAMPAIGNS), legend([["compliant", "verified"], ["drift", "failed, lost or open"]])) : null;
   const none = CAMPAIGNS.length ? null : el("p", {}, "No campaign is in the records this page was made from.");
-  return { title: "Campaigns", node: [el("h1", { tabindex: "-1" }, "Campaigns"), none, chart, cards] };
+  const older = CAMPAIGNS.length > CAMPAIGNS_DRAWN ? el("p", {}, `${many(CAMPAIGNS.length - CAMPAIGNS_DRAWN, "older campaign")} not drawn here; the heads of all are under `, link("#/evidence", "Evidence"), ".") : null;
+  return { title: "Campaigns", node: [el("h1", { tabindex: "-1" }, "Campaigns"), none, chart, cards, older] };
 }
 
 function triesTable(tries) {
@@ -76,7 +79,7 @@ function evidence() {
   const gaps = SCANS.slice(1).map((scan, at) => scan.at - SCANS[at].at);
   const longest = gaps.length && DATA.scans_in_all === SCANS.length ? many(Math.ceil(Math.max(...gaps) / 86400), "day") : "";
   const about = facts([
-    ["Digest of this audit", copied(head.digest, "Copy the digest")], ["Format", `${head.schema}, version ${head.schema_version}`],
+    ["Digest of this audit", copied(head.digest, "Copy the digest"), true], ["Format", `${head.schema}, version ${head.schema_version}`],
     ["Scanned", SCAN ? [time(SCAN.at), SCAN.operator ? [" by ", bdi(SCAN.operator)] : null] : "the records this page was made from hold no audit with this digest"],
     ["Meters", count(head.totals.meters)], ["Judged points", count(head.totals.controls)], ["Longest time between two audits", longest],
   ]);

@@ -21,16 +21,13 @@ const attemptsText = ({ limit, used, remaining, source }) => {
 };
 
 // What a person copies: the playbook for this meter alone, and the task.
-function fixBox(item, meter) {
-  if (!item.fix) return null;
-  const quoted = /^[\w@%+=:,./-]+$/.test(meter.name) ? meter.name : `'${meter.name.replaceAll("'", "'\\''")}'`;
-  const command = `ansible-playbook ${item.fix.playbook} --limit ${quoted}`;
-  const task = yaml([item.fix.task]);
+function fixBox({ fix, id }) {
+  if (!fix) return null;
+  const block = (text, what) => el("div", { class: "copied block" }, el("pre", { tabindex: "0", role: "region", "aria-label": `${what} for ${id}` }, text), copyButton(text, "Copy", `Copy the ${what.toLowerCase()} for ${id}`));
   return el("div", { class: "fix" }, el("h4", {}, "To mend it"),
-    el("p", {}, "With your inventory and baseline (-i, -e) as for the audit:"),
-    el("div", { class: "copied block" }, el("pre", { tabindex: "0", role: "region", "aria-label": "Command" }, command), copyButton(command, "Copy", "Copy the command")),
-    el("p", {}, "Or this one task:"),
-    el("div", { class: "copied block" }, el("pre", { tabindex: "0", role: "region", "aria-label": "Task" }, task), copyButton(task, "Copy", "Copy the task")));
+    fix.accept.length ? el("p", {}, "This accepts what cannot be undone or costs something: ", bdi(fix.accept.join(", ")), ".") : null,
+    el("p", {}, "With your inventory and baseline as for the audit:"), block(fix.command, "Command"),
+    fix.task ? [el("p", {}, fix.runs > 1 ? `Or this one task, ${fix.runs} times, once for each step:` : "Or this one task:"), block(fix.task, "Task")] : null);
 }
 
 function waiverText(waiver) {
@@ -40,29 +37,29 @@ function attestedText(said) {
   return said && [bdi(said.text || ""), said.by ? [", said by ", bdi(said.by)] : null, said.at ? ` on ${said.at}` : null];
 }
 
-function details(item, meter) {
+function details(item) {
   const info = item.info;
   return [
     facts([
       ["Wanted", item.want === null ? "" : valueText(item.want)], ["Found", item.have === null ? "" : valueText(item.have)],
       ["Seen by", item.evidence], ["What helps", item.remedy], ["Why no run mends it", item.state === "fail" && !item.fix ? item.reason : ""],
       ["Reason", item.state !== "fail" || item.fix ? item.reason : ""], ["Waiver", waiverText(item.waiver)], ["Attested", attestedText(item.attested)],
-      ["Set in", place(item.file, item.line)], ["Rule", item.rule], ["Clauses", clauses(info.clauses)],
+      ["Rule", item.rule], ["Set in", place(item.file, item.line)], ["Clauses", clauses(info.clauses), true],
     ]),
-    fixBox(item, meter),
+    fixBox(item),
   ];
 }
 
-function findingCard(item, meter) {
+function findingCard(item) {
   return el("article", { class: `finding k-${item.state}`, id: `finding-${item.id}` },
     el("h3", {}, badge(item.state), " ", link(`#/control/${escapePart(item.base)}`, bdi(item.info.title)), " ", severityChip(item.info.severity), " ", code(item.id)),
-    el("p", { class: "said" }, bdi(item.text)), details(item, meter));
+    el("p", { class: "said" }, bdi(item.text)), details(item));
 }
 
 // What is as it should be, or set aside: one line each, the rest when opened.
-function quietRow(item, meter) {
+function quietRow(item) {
   return el("details", { class: `k-${item.state}` },
-    el("summary", {}, badge(item.state), el("span", { class: "name" }, bdi(item.info.title)), el("span", { class: "said" }, bdi(item.text))), details(item, meter));
+    el("summary", {}, badge(item.state), el("span", { class: "name" }, bdi(item.info.title)), el("span", { class: "said" }, bdi(item.text))), details(item));
 }
 
 function historyTable(meter) {
@@ -94,22 +91,22 @@ function meterPage(name) {
   const results = resultsOf(meter);
   const bad = results.filter((item) => item.state === "fail" || item.state === "unknown");
   const rest = results.filter((item) => item.state !== "fail" && item.state !== "unknown");
-  const link_ = location.href;
+  const here = location.href;
   const box = facts([
     ["Address", meter.host], ["Serial number", meter.serial], ["Model", meter.model], ["Family", meter.family], ["Firmware", meter.firmware],
     ["Target", meter.target], ["Security mode", meter.mode], ["Gateway", meter.gateway && link(`#/meters?gateway=${escapePart(meter.gateway)}`, bdi(meter.gateway))],
     ["Upgrade attempts", attemptsText(meter.attempts)], ["In the inventory", place(meter.file, meter.line)], ["Could not be read", meter.reason && code(meter.reason)],
   ]);
-  const words = meter.text ? bdi(meter.text) : bad.length ? `${many(meter.fails, "point")} ${meter.fails === 1 ? "fails" : "fail"}, ${count(meter.unknowns)} unknown, of ${count(results.length)}.` : `All ${count(results.length)} points are as they should be.`;
+  const words = meter.text ? bdi(meter.text) : `Of ${many(results.length, "point")}, ${count(meter.fails)} ${meter.fails === 1 ? "fails" : "fail"} and ${count(meter.unknowns)} ${meter.unknowns === 1 ? "is" : "are"} unknown.`;
   return {
     title: meter.name,
     node: [
       neighbours(meter),
       el("div", { class: `hero k-${meter.verdict}` }, el("h1", { tabindex: "-1" }, bdi(meter.name), " ", badge(meter.verdict)), el("p", {}, words),
-        el("p", { class: "meta" }, copyButton(link_, "Copy link", "Copy the address of this meter's page"))),
+        el("p", { class: "meta" }, copyButton(here, "Copy link", "Copy the address of this meter's page"))),
       section("Facts", box),
-      bad.length ? section("Findings", bad.map((item) => findingCard(item, meter))) : null,
-      rest.length ? section("Other points", el("div", { class: "quiet-rows" }, rest.map((item) => quietRow(item, meter)))) : null,
+      bad.length ? section("Findings", bad.map((item) => findingCard(item))) : null,
+      rest.length ? section("Other points", el("div", { class: "quiet-rows" }, rest.map((item) => quietRow(item)))) : null,
       section("Upgrades", historyTable(meter)),
     ],
   };

@@ -109,10 +109,10 @@ function meterTable(meters, asked, change) {
   return table("Meters", [
     { header: header("Meter", "name"), cell: (meter) => [link(meterHref(meter), bdi(meter.name)), el("small", { class: "narrow" }, bdi(`${meter.model} ${versionText(meter)}`)), el("small", {}, bdi(meter.host))] },
     { header: header("Verdict", "verdict"), cell: (meter) => badge(meter.verdict) },
-    { header: header("Model", "model", "roomy"), cell: (meter) => bdi(meter.model || "–"), roomy: true },
-    { header: header("Firmware", "firmware", "roomy"), cell: (meter) => bdi(versionText(meter)), roomy: true },
+    { header: header("Model", "model", "roomy"), cell: (meter) => bdi(meter.model || "–"), roomy: true, short: true },
+    { header: header("Firmware", "firmware", "roomy"), cell: (meter) => bdi(versionText(meter)), roomy: true, short: true },
     { header: header("Fails", "fails", "number"), number: true, cell: (meter) => count(meter.fails) },
-    { header: header("Unknown", "unknown", "number"), number: true, cell: (meter) => count(meter.unknowns) },
+    { header: header("Unknown", "unknown", "number roomy"), number: true, roomy: true, cell: (meter) => count(meter.unknowns) },
     { header: header("Attempts left", "attempts", "number roomy"), number: true, roomy: true, cell: (meter) => (leftWords(meter) ? el("abbr", { title: leftWords(meter) }, left(meter)) : left(meter)) },
     { head: "First finding", wide: true, roomy: true, cell: (meter) => bdi(worstText(meter)) },
   ], meters, "meters");

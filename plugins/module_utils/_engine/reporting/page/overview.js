@@ -26,10 +26,10 @@ function tiles() {
   return el("div", { class: "tiles" },
     tile(share(DATA.head.totals.verdicts.compliant, DATA.head.totals.meters), "of the meters compliant", verdictHref("compliant"), "compliant"),
     tile(share(good, counted), "of the judged points pass or are attested", "#/controls"),
-    tile(count(severe("critical")), "critical points fail", "#/meters?severity=critical&state=fail", severe("critical") ? "drift" : "none"),
-    tile(count(severe("high")), "high points fail", "#/meters?severity=high&state=fail", severe("high") ? "drift" : "none"),
-    tile(count(states.unknown), "points are not known", "#/meters?state=unknown", states.unknown ? "unknown" : "none"),
-    tile(count(states.waived), "points are waived", "#/waivers"));
+    tile(count(severe("critical")), "critical findings", "#/meters?severity=critical&state=fail", severe("critical") ? "drift" : "none"),
+    tile(count(severe("high")), "high findings", "#/meters?severity=high&state=fail", severe("high") ? "drift" : "none"),
+    tile(count(states.unknown), "points unknown", "#/meters?state=unknown", states.unknown ? "unknown" : "none"),
+    tile(count(states.waived), "points waived", "#/waivers"));
 }
 
 function familyRows() {
@@ -45,8 +45,9 @@ function familyRows() {
 function versionRows(model, meters) {
   const groups = new Map();
   for (const meter of meters) {
-    const key = JSON.stringify([meter.firmware, meter.target]);
-    if (!groups.has(key)) groups.set(key, { firmware: meter.firmware, target: meter.target, n: 0 });
+    const target = meter.firmware && meter.target;
+    const key = JSON.stringify([meter.firmware, target]);
+    if (!groups.has(key)) groups.set(key, { firmware: meter.firmware, target, n: 0 });
     groups.get(key).n += 1;
   }
   const sorted = [...groups.values()].sort((one, other) => byText(other.firmware, one.firmware) || byText(one.target, other.target));
@@ -61,7 +62,7 @@ function versionRows(model, meters) {
     return { label: link(href, bdi(firmware || "–")), parts: [{ kind, n, words }], whole: meters.length };
   });
   const left = sorted.slice(8).reduce((sum, item) => sum + item.n, 0);
-  if (left) rows.push({ label: `${count(sorted.length - 8)} more`, parts: [{ kind: "none", n: left, words: "meters" }], whole: meters.length });
+  if (left) rows.push({ label: `${count(sorted.length - 8)} more`, parts: [{ kind: "none", n: left, words: "of other versions" }], whole: meters.length });
   return rows;
 }
 function versions() {
@@ -89,8 +90,9 @@ function todo() {
   return table("What is not as it should be, by severity", [
     { head: "Control", wide: true, cell: (info) => [link(`#/control/${escapePart(info.id)}`, bdi(info.title)), el("small", {}, code(info.id))] },
     { head: "Severity", cell: (info) => severityChip(info.severity) },
+    { head: "All states", wide: true, roomy: true, cell: (info) => stack(stateParts(info), sum(info.counts)) },
     { head: "Fails", number: true, cell: (info) => number(info.counts[FAIL], info, "fail") },
-    { head: "A run mends", number: true, cell: (info) => count(info.fixed) },
+    { head: "A run mends", number: true, roomy: true, cell: (info) => count(info.fixed) },
     { head: "Unknown", number: true, cell: (info) => number(info.counts[UNKNOWN], info, "unknown") },
   ], found, "todo");
 }
@@ -100,9 +102,10 @@ function attempts() {
   const word = (meter) => (meter.attempts.limit === null || meter.attempts.limit === undefined ? "none" : meter.attempts.remaining === null ? "unknown" : String(meter.attempts.remaining));
   const groups = [...tally(known, word)].sort((one, other) => byText(one[0], other[0]));
   if (!groups.some(([key]) => key !== "none")) return null;
+  const most = Math.max(...groups.map(([, n]) => n));
   const rows = groups.map(([key, n]) => {
     const [label, kind] = key === "none" ? ["no limit", "none"] : key === "unknown" ? ["not known", "unknown"] : [`${key} left`, Number(key) === 0 ? "blocked" : Number(key) < 3 ? "drift" : "compliant"];
-    return { label: link(`#/meters?attempts=${key}`, label), parts: [{ kind, n, words: n === 1 ? "meter" : "meters" }], whole: known.length };
+    return { label: link(`#/meters?attempts=${key}`, label), parts: [{ kind, n, words: n === 1 ? "meter" : "meters" }], whole: most };
   });
   return section("Upgrade attempts left", el("p", {}, "Some models take a limited number of upgrades in their life."), bars(rows));
 }
@@ -138,9 +141,8 @@ function overview() {
   const byFamily = section("Meters by verdict", bars([{ label: link("#/meters", "All"), parts: verdictParts(METERS), whole: METERS.length }, ...familyRows()]),
     legend(VERDICTS.toReversed().map((verdict) => [verdict, `${verdict}: ${MEANING[verdict]}`])));
   const upgrades = CAMPAIGNS.length ? section("Upgrades over time", upgradesChart(CAMPAIGNS), legend([["compliant", "verified"], ["drift", "failed, lost or open"]]), link("#/campaigns", "Campaigns")) : null;
-  const controls = worstControls().slice(0, 12);
-  const byControl = controls.length ? section("Controls by state", bars(controls.map((info) => ({ label: link(`#/control/${escapePart(info.id)}`, bdi(info.title)), parts: stateParts(info), whole: sum(info.counts) }))), link("#/controls", "All controls")) : null;
   const paper = el("div", { class: "paper" });
   printed.push(() => paper.replaceChildren(...[paperList()].filter(Boolean)), () => paper.replaceChildren());
-  return { title: "Overview", node: [top, tiles(), section("What to do first", todo()), el("div", { class: "columns" }, byFamily, overTime(), byControl, upgrades, section("Firmware in the field", versions()), attempts()), paper] };
+  return { title: "Overview", node: [top, tiles(), el("div", { class: "pair" }, byFamily, overTime()), section("What to do first", todo(), link("#/controls", "All controls")),
+    el("div", { class: "columns" }, section("Firmware in the field", versions()), upgrades, attempts()), paper] };
 }
