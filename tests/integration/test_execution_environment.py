@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
-"""What an execution environment is told about the collection is what the collection needs (design 3, guide awx.md)."""
+"""What an execution environment is told about the collection is what the collection needs (design 3, guide execution-environment.md)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 
 import yaml
@@ -51,12 +52,27 @@ def test_the_definition_names_all_that_is_needed(tmp_path: Path) -> None:
     assert "openssh-client [platform:dpkg]" in (tmp_path / "bindep.txt").read_text(encoding="utf-8")
 
 
-def test_the_example_of_the_guide_is_a_definition(tmp_path: Path) -> None:
-    guide = (ROOT / "docs" / "guides" / "awx.md").read_text(encoding="utf-8")
-    found = re.search(r"```yaml\n(# execution-environment\.yml\n.*?)```", guide, re.S)
+def shown(name: str) -> str:
+    """A file that the guide shows."""
+    guide = (ROOT / "docs" / "guides" / "execution-environment.md").read_text(encoding="utf-8")
+    found = re.search(rf"```yaml\n(# {re.escape(name)}\n.*?)```", guide, re.S)
     assert found
-    (tmp_path / "execution-environment.yml").write_text(found[1], encoding="utf-8")
-    for item in yaml.safe_load(found[1])["additional_build_files"]:
+    return found[1]
+
+
+def test_the_settings_of_navigator_fit_their_schema(tmp_path: Path) -> None:
+    settings = tmp_path / "ansible-navigator.yml"
+    settings.write_text(shown(settings.name), encoding="utf-8")
+    schema = resources.files("ansiblelint") / "schemas" / "ansible-navigator-config.json"
+    command = [str(BUILDER.parent / "check-jsonschema"), "--schemafile", str(schema), str(settings)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_example_of_the_guide_is_a_definition(tmp_path: Path) -> None:
+    definition = shown("execution-environment.yml")
+    (tmp_path / "execution-environment.yml").write_text(definition, encoding="utf-8")
+    for item in yaml.safe_load(definition)["additional_build_files"]:
         (tmp_path / os.path.normpath(item["src"])).write_bytes(b"")
     builder("create", "--output-filename", "Containerfile", folder=tmp_path)
     assert "introspect" in (tmp_path / "context" / "Containerfile").read_text(encoding="utf-8")
