@@ -4,12 +4,13 @@
 
 PYTHON ?= python3
 VENV := .venv/bin/python
-.PHONY: help env demo test lint collection lock clean
+.PHONY: help env demo test lint docs collection lock clean
 
 help:
 	@echo 'make demo                  upgrade a simulated fleet'
 	@echo 'make test                  every check and test (STRICT=1: a skip is a failure; ONLY=unit,ruff: some of them)'
 	@echo 'make lint                  the quick checks'
+	@echo 'make docs                  build the documentation as a website and say where it is'
 	@echo 'make collection DEST=dir   build the collection and install it below dir/ansible_collections'
 	@echo 'make lock                  write the locks of requirements/ anew'
 	@echo 'make clean                 remove all that is made here, the virtual environment included'
@@ -25,6 +26,9 @@ test: env
 
 lint: env
 	@$(VENV) tests/tools/check.py --only ruff,mypy,importlinter,independence,yamllint,shellcheck,licences,changelog
+
+docs: env
+	@$(VENV) tests/tools/docsite.py
 
 collection: env
 	@test -n '$(DEST)' || { echo 'collection: say where: make collection DEST=<dir>' >&2; exit 2; }
