@@ -28,7 +28,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.records.s
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.types import Attempt
 from ansible_collections.gridops.metering.plugins.module_utils._rollout import ROLLOUT_SPEC
 from ansible_collections.gridops.metering.plugins.plugin_utils._action import MeterAction
-from ansible_collections.gridops.metering.plugins.plugin_utils._baseline import OwnTargets, agreed_targets, read_baseline
+from ansible_collections.gridops.metering.plugins.plugin_utils._baseline import OwnTargets, agreed_targets, one_baseline, read_baseline
 from ansible_collections.gridops.metering.plugins.plugin_utils._campaign_file import check_names, read_campaign, read_text
 from ansible_collections.gridops.metering.plugins.plugin_utils._files import write_json, write_text
 from ansible_collections.gridops.metering.plugins.plugin_utils._rollout import Said, suspect
@@ -47,7 +47,7 @@ class ActionModule(MeterAction):
     def execute(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         reviewed = _reviewed(params)
         campaign = _campaign(params)
-        baseline = self._baseline(params, reviewed)
+        baseline = self._baseline(params, task_vars, reviewed)
         settings, targets, manifest = self._check(params, task_vars, campaign, reviewed, baseline)
         if params["meters"] is None:
             named = ((reviewed or {}).get("campaign") or {}).get("campaign")
@@ -102,10 +102,11 @@ class ActionModule(MeterAction):
         ]
         return result
 
-    def _baseline(self, params: dict[str, Any], reviewed: Mapping[str, Any] | None) -> Baseline | None:
+    def _baseline(self, params: dict[str, Any], task_vars: Mapping[str, Any], reviewed: Mapping[str, Any] | None) -> Baseline | None:
         """The baseline, which a reviewed plan still has to agree with. Raises InputError."""
         if params["baseline"] is None:
             return None
+        one_baseline(task_vars["hostvars"], task_vars.get("ansible_play_hosts", ()))
         baseline = read_baseline(params["baseline"])
         if params["meters"] is None:
             for text in baseline.warnings:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,23 @@ from ._rollout import Said
 def read_baseline(given: Any, today: datetime.date | None = None) -> Baseline:
     """The checked baseline. Raises InputError with all its faults and their lines."""
     return parse(given, today, location)
+
+
+def one_baseline(hostvars: Any, hosts: Iterable[str]) -> None:
+    """Refuse a run whose meters have different baselines: it would judge some by the wrong one. Raises InputError."""
+    first: tuple[str, Any] | None = None
+    for host in hosts:
+        raw = hostvars.raw_get(host) if host in hostvars else {}
+        given = raw.get("metering_baseline")
+        if first is None:
+            first = host, given
+        elif given is not first[1] and given != first[1]:
+            here, there = location_of(raw, "metering_baseline"), location(first[1])
+            places = " and ".join(f"{item['file']}:{item['line']}" for item in (there, here) if item)
+            shown = f"another one for {host} than for {first[0]}" + (f" ({places})" if places else "")
+            raise InputError(
+                "metering_baseline", shown, "one baseline for all meters of a run: limit the run with metering_hosts", "rollout 4.2"
+            )
 
 
 def given_targets(option: str, given: Mapping[Any, Any]) -> list[Given]:

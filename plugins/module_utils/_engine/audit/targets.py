@@ -15,7 +15,7 @@ from ..planning import parts
 from ..planning.plan import check_targets
 from ..reporting.document import Location
 from .baseline import Baseline
-from .faults import RULE, WHAT, Fault, Path
+from .faults import RULE, WHAT, BaselineError, Fault, Path
 from .firmware_wanted import FirmwareWanted
 
 
@@ -39,7 +39,7 @@ def targets_with(baseline: Baseline, given: Iterable[Given]) -> dict[str, Any]:
 
 
 def refuse(baseline: Baseline, given: Given) -> None:
-    """Raise InputError for a target that the baseline would not call good."""
+    """Raise BaselineError for a target that the baseline would not call good."""
     model = find_model(given.model, given.option)
     wanted = baseline.firmware_for(model.name, model.family)
     path, says = _against(wanted, check_targets({model.name: given.target})[model.name])
@@ -48,9 +48,7 @@ def refuse(baseline: Baseline, given: Given) -> None:
     here = baseline.origin(path)
     place = f" in {here['file']}:{here['line']}" if here else ""
     accepted = f"{says}, as {'.'.join(map(str, (WHAT, *path)))} says{place}"
-    error = InputError(given.option, given.target, accepted, RULE)
-    error.args = (str(Fault(given.option, str(error), given.location)),)
-    raise error
+    raise BaselineError([Fault(given.option, str(InputError(given.option, given.target, accepted, RULE)), given.location)])
 
 
 def _against(wanted: FirmwareWanted, target: Any) -> tuple[Path | None, str]:
