@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
@@ -21,10 +21,20 @@ WRONG = "Canary-browser-wrong-1"
 
 
 @contextmanager
-def recorded(har: Path, base: str) -> Iterator[Page]:
-    """A page whose network traffic is in ``har`` afterwards, bodies included. The meter's certificate is its own."""
+def chromium() -> Iterator[Browser]:
+    """Headless Chromium of the system."""
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def recorded(har: Path, base: str) -> Iterator[Page]:
+    """A page whose network traffic is in ``har`` afterwards, bodies included. The meter's certificate is its own."""
+    with chromium() as browser:
         context = browser.new_context(
             base_url=base, ignore_https_errors=True, record_har_path=har, record_har_content="embed", record_har_mode="full"
         )
@@ -33,7 +43,6 @@ def recorded(har: Path, base: str) -> Iterator[Page]:
             yield context.new_page()
         finally:
             context.close()  # writes the file
-            browser.close()
 
 
 @contextmanager

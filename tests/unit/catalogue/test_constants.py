@@ -203,6 +203,8 @@ NUMBERS = [
     _number("markdown_tasks", 5, None),
     _number("markdown_named", 10, None),
     _number("markdown_cell", 200, None),
+    _number("report_scans", 400, None),
+    _number("html_meters", 200, None),
     _number("waiver_soon", 30, None),
 ]
 

@@ -304,6 +304,8 @@ MARKDOWN_METERS = Constant("markdown_meters", 50, "rows", ("own",), "of a table 
 MARKDOWN_TASKS = Constant("markdown_tasks", 5, "tasks", ("own",), "shown for one control of a summary")
 MARKDOWN_NAMED = Constant("markdown_named", 10, "meters", ("own",), "named beside a task of a summary")
 MARKDOWN_CELL = Constant("markdown_cell", 200, "characters", ("own",), "of one value or sentence in a summary")
+REPORT_SCANS = Constant("report_scans", 400, "audits", ("own",), "of the past that reports show, the newest: a year of nights")
+HTML_METERS = Constant("html_meters", 200, "meters", ("own",), "listed on the page for readers without scripts")
 WAIVER_SOON = Constant("waiver_soon", 30, "days", ("own",), "before its end, a waiver is marked in reports")
 
 CONSTANTS: tuple[Constant, ...] = tuple(item for item in list(globals().values()) if isinstance(item, Constant))

@@ -17,12 +17,10 @@ from pathlib import Path
 from string import Template
 from typing import Any, TextIO
 
+from ..catalogue.constants import HTML_METERS
 from .document import STATES, VERDICTS
 from .page_data import pack, within_script
 from .parts import clean
-
-#: Meters that the page lists for readers without a script.
-STATIC_METERS = 200
 
 _FOLDER = Path(__file__).parent / "page"
 _SCRIPTS = ("dom", "data", "charts", "overview", "meters", "meter", "controls", "history", "main")
@@ -94,12 +92,12 @@ def _first_findings(meters: list[Mapping[str, Any]]) -> Iterator[str]:
         return
     yield '<div class="scroll"><table class="grid"><caption>Meters that are not compliant</caption><thead><tr>'
     yield "".join(f'<th scope="col">{word}</th>' for word in ("Meter", "Model", "Firmware", "Verdict", "Why")) + "</tr></thead><tbody>"
-    for meter in meters[:STATIC_METERS]:
+    for meter in meters[: HTML_METERS.number]:
         cells = "".join(f"<td><bdi>{_text(meter[name])}</bdi></td>" for name in ("model", "firmware", "verdict"))
         yield f'<tr><th scope="row"><bdi>{_text(meter["name"])}</bdi></th>{cells}<td>{_why(meter)}</td></tr>'
     yield "</tbody></table></div>"
-    if len(meters) > STATIC_METERS:
-        yield f"<p>{len(meters) - STATIC_METERS:,} more are in the page's data, which a browser with scripts shows, and in the other reports.</p>"
+    if len(meters) > HTML_METERS.number:
+        yield f"<p>{len(meters) - HTML_METERS.number:,} more are in the page's data, which a browser with scripts shows, and in the other reports.</p>"
 
 
 def _why(meter: Mapping[str, Any]) -> str:

@@ -13,11 +13,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..catalogue.constants import REPORT_SCANS, WAIVER_SOON
 from .document import STATES, VERDICTS, compact
 from .parts import accepted, clean, command, task_lines
 
-#: More scans than this are thinned out in the page, evenly, the last one always in.
-SCANS_SHOWN = 400
 NAME_MARK, SERIAL_MARK = "\x01", "\x02"
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.:-]{4,}")
@@ -136,14 +135,6 @@ def _columns(meters: Sequence[Mapping[str, Any]], packer: Packer) -> Iterator[tu
     yield "controls", controls
 
 
-def thin(scans: Sequence[Any], most: int = SCANS_SHOWN) -> list[Any]:
-    """At most so many of them, evenly chosen; the first and the last are always among them."""
-    if len(scans) <= most:
-        return list(scans)
-    step = (len(scans) - 1) / (most - 1)
-    return [scans[round(number * step)] for number in range(most)]
-
-
 def _campaign(campaign: Mapping[str, Any], packer: Packer) -> dict[str, Any]:
     text = packer.text
     tries = [
@@ -173,7 +164,7 @@ def pack(document: Mapping[str, Any], history: Mapping[str, Any]) -> Iterator[tu
     yield "controls", document["controls"]
     yield "meters", dict(_columns(document["meters"], packer))
     yield "results", packer.results.rows
-    yield "scans", thin(history["scans"])
-    yield "scans_in_all", len(history["scans"])
+    yield "scans", history["scans"][-REPORT_SCANS.number :]
+    yield "waiver_soon", WAIVER_SOON.number
     yield "campaigns", [_campaign(item, packer) for item in history["campaigns"]]
     yield "texts", packer.texts.rows

@@ -4,9 +4,9 @@ function controlList() {
   const columns = [
     { head: "Control", wide: true, cell: (info) => [link(`#/control/${escapePart(info.id)}`, bdi(info.title)), el("small", {}, code(info.id))] },
     { head: "Severity", cell: (info) => severityChip(info.severity) },
-    { head: "Level", number: true, cell: (info) => String(info.level) },
-    { head: "Kind", cell: (info) => info.kind },
-    { head: "All states", wide: true, cell: (info) => stack(stateParts(info), sum(info.counts)) },
+    { head: "Level", number: true, roomy: true, cell: (info) => String(info.level) },
+    { head: "Kind", roomy: true, cell: (info) => info.kind },
+    { head: "All states", wide: true, roomy: true, cell: (info) => stack(stateParts(info), sum(info.counts)) },
     ...STATE_ORDER.map((state) => ({ head: WORDS[state], number: true, cell: (info) => count(info.counts[STATES.indexOf(state)]) })),
   ];
   return { title: "Controls", node: [el("h1", { tabindex: "-1" }, "Controls"), el("p", {}, "What was judged, and how many meters are in which state. Unknown is never good."), table("Controls", columns, order, "controls")] };

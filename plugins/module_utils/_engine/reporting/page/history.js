@@ -58,7 +58,7 @@ function waiverList() {
     if (item.state !== "waived") return badge("fail", ["ended, counts as a failure"]);
     if (!now || !item.value.expires) return "–";
     const days = Math.round((Date.parse(`${item.value.expires}T00:00:00Z`) / 1000 - now) / 86400);
-    return many(days, "day");
+    return days <= DATA.waiver_soon ? badge("unknown", [many(days, "day")]) : many(days, "day");
   };
   const controlCell = (item) => link(`#/control/${escapePart(item.base)}`, bdi(control(item.base).title));
   const metersCell = (item) => link(`#/meters?control=${escapePart(item.base)}&state=${item.state}`, count(item.meters));
@@ -77,7 +77,7 @@ function waiverList() {
 function evidence() {
   const head = DATA.head;
   const gaps = SCANS.slice(1).map((scan, at) => scan.at - SCANS[at].at);
-  const longest = gaps.length && DATA.scans_in_all === SCANS.length ? many(Math.ceil(Math.max(...gaps) / 86400), "day") : "";
+  const longest = gaps.length ? many(Math.ceil(Math.max(...gaps) / 86400), "day") : "";
   const about = facts([
     ["Digest of this audit", copied(head.digest, "Copy the digest"), true], ["Format", `${head.schema}, version ${head.schema_version}`],
     ["Scanned", SCAN ? [time(SCAN.at), SCAN.operator ? [" by ", bdi(SCAN.operator)] : null] : "the records this page was made from hold no audit with this digest"],

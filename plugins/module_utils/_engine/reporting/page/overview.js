@@ -114,8 +114,7 @@ const section = (heading, ...children) => el("section", { class: "card" }, el("h
 
 function overTime() {
   if (!SCANS.length) return section("Over time", el("p", {}, "No earlier audits are in the records this page was made from."));
-  const note = DATA.scans_in_all > SCANS.length ? `${count(SCANS.length)} of ${count(DATA.scans_in_all)} audits are drawn. ` : "";
-  return section("Over time", el("p", {}, note + complianceWords(SCANS)), complianceChart(SCANS),
+  return section("Over time", el("p", {}, complianceWords(SCANS)), complianceChart(SCANS),
     legend(VERDICTS.toReversed().map((verdict) => [verdict, verdict])), link("#/evidence", "All audits as a table"));
 }
 
