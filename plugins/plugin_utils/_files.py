@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError
 
@@ -21,11 +22,38 @@ def write_json(folder: Path, name: str, value: Any) -> None:
 
 def write_text(folder: Path, name: str, lines: Sequence[str]) -> None:
     """Lines of text, readable for the group. Raises InputError when it cannot be written."""
+    write_stream(folder, name, lambda stream: stream.write("\n".join(lines) + "\n"))
+
+
+def write_stream(folder: Path, name: str, write: Callable[[TextIO], object]) -> None:
+    """What ``write`` puts into a stream, as one file, readable for the group. Raises InputError when it cannot be written."""
     temporary = folder / f".{name}.{os.getpid()}"
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        with os.fdopen(os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o640), "w", encoding="utf-8") as stream:
-            stream.write("\n".join(lines) + "\n")
+        descriptor = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o640)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+            write(stream)
         temporary.replace(folder / name)
-    except OSError as error:
+    except BaseException as error:
+        _remove(temporary)
+        if not isinstance(error, OSError):
+            raise
         raise InputError("metering_report_dir", str(folder), f"a folder that can be written ({error.strerror})", "design 4.6") from None
+
+
+def _remove(path: Path) -> None:
+    """Away with half a file, if there is one."""
+    try:
+        path.unlink()
+    except OSError:
+        pass
+
+
+def digest_of(path: Path) -> dict[str, Any]:
+    """``bytes`` and ``sha256`` of a file. Raises InputError when it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        return {"bytes": path.stat().st_size, "sha256": found}
+    except OSError as error:
+        raise InputError("dest", str(path), f"a file that can be read ({error.strerror})", "design 4.6") from None

@@ -12,7 +12,7 @@ import random
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.reporting import document as doc
 
@@ -280,6 +280,65 @@ def make(meters: int = 200, seed: int = 1) -> doc.Document:
     """The audit of so many meters of all families."""
     dice = random.Random(seed)
     return finish([_meter(number, dice, _CONTROLS) for number in range(1, meters + 1)])
+
+
+def single(controls: Sequence[doc.Result], name: str = "m-1", **more: Any) -> doc.Meter:
+    """One meter with just these results."""
+    summary = {state: sum(item["state"] == state for item in controls) for state in doc.STATES}
+    meter = {
+        **{"name": name, "host": "10.0.0.1", "serial": "H1", "family": "hep", "model": "ION9000", "firmware": "4.0.0", "target": "4.0.0"},
+        **{
+            "mode": "standard",
+            "gateway": "",
+            "reason": "",
+            "text": "",
+            "verdict": verdict_of(controls),
+            "summary": summary,
+            "attempts": {},
+        },
+        "controls": sorted(controls, key=lambda item: item["id"]),
+        "location": {"file": "inventory/hosts.yml", "line": 4},
+        **more,
+    }
+    return cast(doc.Meter, meter)
+
+
+def result(control: str, state: str, want: Any = None, have: Any = None, **more: Any) -> doc.Result:
+    """One result; ``more`` are fields besides."""
+    text = {"pass": "as wanted", "fail": f"is {have} and should be {want}", "unknown": "this meter does not tell"}.get(state, state)
+    found: dict[str, Any] = {"id": control, "state": state, "want": want, "have": have, "text": text, "rule": "R-254"}
+    found |= {"fingerprint": doc.fingerprint("H1", control), "location": {"file": "group_vars/all/baseline.yml", "line": 12}}
+    return cast(doc.Result, {**found, **more})
+
+
+def one_of_each_state() -> doc.Document:
+    """A meter with a control in every state."""
+    fix = {"playbook": "gridops.metering.harden", "task": {"name": "Mend it", "gridops.metering.meter_security": {"mode": "advanced"}}}
+    waiver = {"reason": "exchange is planned", "approver": "ot-security", "expires": "2027-03-31"}
+    return finish(
+        [
+            single(
+                [
+                    result("mode", "fail", "advanced", "standard", remedy="mode: advanced", fix=fix, evidence="modbus"),
+                    result("lockout_web", "unknown", 5, remedy="a profile", reason="not_proven"),
+                    result("services_ftp", "waived", False, True, waiver=waiver),
+                    result("seals", "attested", "applied", "applied", attested={"by": "j.doe", "at": "2026-10-01", "text": "A-17"}),
+                    result("web_protocol", "not_applicable", "https"),
+                    result("evidence_age", "pass", 35, 0),
+                ]
+            )
+        ]
+    )
+
+
+def with_text(text: str) -> doc.Document:
+    """A meter that is named so, and says so."""
+    return finish([single([result("mode", "fail", "advanced", text, remedy=text)], name=text)])
+
+
+def cleaned(text: str) -> str:
+    """What is left of a text where characters that no report may hold are shown as replaced."""
+    return "".join("\ufffd" if item in "\x00\x07\u202a\u202e" else item for item in text)
 
 
 def _scan(number: int, meters: int, scans: int, digest: str) -> doc.Scan:

@@ -77,4 +77,4 @@ def _said(meter: Meter, ids: tuple[str, ...]) -> str:
 def _cell(value: Any) -> str:
     """A value as a cell that no spreadsheet computes."""
     text = clean(str(value)).replace("\r\n", "\n")
-    return "'" + text if text.startswith(_FORMULA) else text
+    return "'" + text if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text

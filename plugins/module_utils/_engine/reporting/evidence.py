@@ -8,7 +8,7 @@ This is the one report that tells when it was made and by whom; the others stay 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TextIO, TypedDict
 
 from .document import Document, History
@@ -36,8 +36,8 @@ class Origin(TypedDict):
     ledger_id: str
 
 
-def write(document: Document, history: History, out: TextIO, files: Iterable[File], origin: Origin) -> None:
-    """The list. The scan is that of this very audit, null where the records do not know it."""
+def write(document: Document, history: History, out: TextIO, files: Iterable[File], journals: Mapping[str, str], origin: Origin) -> None:
+    """The list; ``journals`` are their heads by name. The scan is that of this very audit, null where the records do not know it."""
     scans = [scan for scan in history["scans"] if scan["digest"] == document["digest"]]
     json.dump(
         {
@@ -50,7 +50,7 @@ def write(document: Document, history: History, out: TextIO, files: Iterable[Fil
                 "totals": document["totals"],
             },
             "scan": scans[-1] if scans else None,
-            "journals": {item["campaign"]: item["head"] for item in history["campaigns"]},
+            "journals": dict(journals),
             "files": sorted(files, key=lambda item: item["name"]),
             "made": origin,
         },

@@ -13,6 +13,8 @@ from .document import Document, History, dump
 Writer = Callable[[Document, History, TextIO], None]
 
 EVIDENCE, EVIDENCE_FILE = "evidence", "evidence.json"
+#: The journal of the records that holds the audits.
+AUDIT_JOURNAL = "audit"
 
 
 def write_json(document: Document, history: History, out: TextIO) -> None:

@@ -19,8 +19,9 @@ from ..catalogue.accept import WORDS
 from .document import SEVERITIES, STATES, VERDICTS, ControlInfo, Document, History, Meter, Result, compact
 from .parts import accepted, base_id, info_of, infos, one_line, place, results, shown, task_lines
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$&])")
-_MENTION = re.compile(r"([@#!%])(?=\w)")
+_MARKUP = re.compile(r"([\\`*_\[\]<>|~$&])")
+#: What forges turn into a mention, a reference or a link; a space of no width keeps it from that.
+_MENTION = re.compile(r"([@#!%:])(?=[\w/])|(?<=\bwww)()(?=\.)", re.I)
 _VERDICT_TEXTS = {
     "drift": "Something differs from the baseline, and a run can mend it.",
     "blocked": "Something differs from the baseline, and a person has to deal with it.",
@@ -35,7 +36,7 @@ def write(document: Document, history: History, out: TextIO) -> None:
     room = constants.MARKDOWN_CHARACTERS.number
     left_out = []
     for title, lines in _sections(document, history):
-        text = "\n".join(lines) + "\n"
+        text = "\n".join(lines) + "\n" if lines else ""
         if len(text) > room:
             left_out.append(title)
             continue
@@ -73,9 +74,15 @@ def _head(document: Document, history: History) -> list[str]:
         "",
         f"Baseline {code(name)}{made}, digest {code(document['digest'])}.",
         "",
-        *table(("Meters", *(verdict for verdict in VERDICTS)), [("", *(f"{verdicts.get(item, 0):,}" for item in VERDICTS))]),
+        *table(
+            ("Meters", *(verdict for verdict in VERDICTS)),
+            [(f"{totals['meters']:,}", *(f"{verdicts.get(item, 0):,}" for item in VERDICTS))],
+        ),
         "",
-        *table(("Controls", *(state.replace("_", " ") for state in STATES)), [("", *(f"{states.get(item, 0):,}" for item in STATES))]),
+        *table(
+            ("Controls", *(state.replace("_", " ") for state in STATES)),
+            [(f"{totals['controls']:,}", *(f"{states.get(item, 0):,}" for item in STATES))],
+        ),
     ]
 
 

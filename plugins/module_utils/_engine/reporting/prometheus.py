@@ -41,11 +41,12 @@ def write(document: Document, history: History, out: TextIO) -> None:
 
 
 def _findings(document: Document, out: TextIO) -> None:
-    """Meters in a state that is not good, by control. A control without any has a series that says 0."""
+    """Results in a state that is not good, by control. A control without any has a series that says 0."""
     known = infos(document)
     for metric, help_text, state in (
-        ("findings", "Meters that fail a control", "fail"),
-        ("unknown", "Meters of which a control is not known", "unknown"),
+        ("findings", "Results that fail, by control", "fail"),
+        ("unknown", "Results that are not known, by control", "unknown"),
+        ("waived", "Results that are waived, by control", "waived"),
     ):
         counts = Counter(base_id(result["id"]) for dummy, result in results(document, state))
         ids = sorted({*known, *counts})
@@ -72,16 +73,13 @@ def _attempts(document: Document, out: TextIO) -> None:
 
 
 def _waivers(document: Document, out: TextIO) -> None:
-    """How many results each control has waived, and when the first of these waivers ends."""
-    counts: Counter[str] = Counter()
+    """When the first waiver in use of each control ends."""
     first: dict[str, float] = {}
     for dummy, result in results(document, "waived"):
         control = base_id(result["id"])
-        counts[control] += 1
         ends = _day_ends(result.get("waiver", {}).get("expires", ""))
         if ends is not None:
             first[control] = min(ends, first.get(control, ends))
-    _gauge(out, "waived", "Meters of which a control is waived", _by("control", counts))
     _gauge(out, "waiver_expires_timestamp_seconds", "When the first waiver of this control ends", _by("control", first))
 
 
