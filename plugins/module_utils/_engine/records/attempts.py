@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .database import Row, Transaction
@@ -138,10 +140,38 @@ def count(transaction: Transaction, serial: str, since_version: str) -> AttemptC
     The band is known when a person attested it or when the ledger saw an attempt inside it or into it. A person's
     word never lowers what the ledger has seen.
     """
-    attempts = history(transaction, serial)
+    said = transaction.row("SELECT used, stored FROM attestation WHERE serial = ? AND since_version = ?", (serial, since_version))
+    return _count(history(transaction, serial), said, since_version)
+
+
+def used(transaction: Transaction, since: Mapping[str, str]) -> dict[str, int]:
+    """``count`` of many meters (serial number to where their band begins) in one look; those of which nothing is known are left out."""
+    rows: dict[str, list[_Made]] = {}
+    for row in transaction.rows("SELECT serial, state, source, target, started FROM attempt ORDER BY started, id"):
+        if row["serial"] in since:
+            rows.setdefault(row["serial"], []).append(_Made(row["state"], row["source"], row["target"], row["started"]))
+    said = {
+        (row["serial"], row["since_version"]): row
+        for row in transaction.rows("SELECT serial, since_version, used, stored FROM attestation")
+        if row["serial"] in since
+    }
+    found = {serial: _count(rows.get(serial, []), said.get((serial, border)), border) for serial, border in since.items()}
+    return {serial: item.used for serial, item in found.items() if item.known}
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The part of an attempt that counts."""
+
+    state: str
+    source: str
+    target: str
+    started: float
+
+
+def _count(attempts: Sequence[Attempt] | Sequence[_Made], said: Row | None, since_version: str) -> AttemptCount:
     border = _fields(since_version)
     counted = [item for item in attempts if item.state != NOT_STARTED and _fields(item.source) >= border]
-    said = transaction.row("SELECT used, stored FROM attestation WHERE serial = ? AND since_version = ?", (serial, since_version))
     crossed = any(item.state != NOT_STARTED and _fields(item.target) >= border for item in attempts)
     known = said is not None or bool(counted) or crossed
     used = len(counted)

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from . import attempts as attempt_rows
 from . import campaigns as campaign_rows
 from . import journal as chain
 from .database import Database, Transaction
@@ -73,6 +74,13 @@ class ScanLedger:
                 return {}
             rows = transaction.rows("SELECT host, serial, at FROM scan_meter ORDER BY at, serial")
         return {row["host"]: (row["serial"], row["at"]) for row in rows if row["host"] in wanted}
+
+    def attempts_used(self, since: Mapping[str, str]) -> dict[str, int]:
+        """How many attempts these meters have used in their band (serial number to its first version), where the ledger knows."""
+        if not since:
+            return {}
+        with self._database.read() as transaction:
+            return attempt_rows.used(transaction, since)
 
     def history(self, campaigns: Iterable[str] | None = None, limit: int | None = None) -> dict[str, Any]:
         """``document.History``: the last ``limit`` scans, and these campaigns (all of them unless given)."""
