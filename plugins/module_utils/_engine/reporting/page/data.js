@@ -114,4 +114,9 @@ function groupBy(items, key) {
 }
 const severityRank = (name) => (SEVERITIES.includes(name) ? SEVERITIES.indexOf(name) : SEVERITIES.length);
 
-const shown = (value) => (value === null || value === undefined ? "–" : typeof value === "string" ? value : JSON.stringify(value, null, Object.keys(value).length > 3 ? 1 : 0));
+// A wanted or found value as a person reads it.
+function shown(value) {
+  if (value === null || value === undefined) return "–";
+  const text = typeof value === "string" ? value : JSON.stringify(value, null, Object.keys(value).length > 3 ? 1 : 0);
+  return text.replace(/[\u0000-\u0008\u000b-\u001f]/g, "\ufffd");
+}
