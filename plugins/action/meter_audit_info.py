@@ -15,15 +15,15 @@ from typing import Any, ClassVar
 from ansible_collections.gridops.metering.plugins.module_utils._audit import AUDIT_SPEC
 from ansible_collections.gridops.metering.plugins.module_utils._engine.audit import assemble, verdict
 from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.assemble import Auditor, Reading
-from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.baseline import Baseline, parse
+from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.baseline import Baseline
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import HEP
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
 from ansible_collections.gridops.metering.plugins.module_utils._engine.reporting.document import Document, Meter
 from ansible_collections.gridops.metering.plugins.plugin_utils._audit import Inventory, limited, reading, write_document
 from ansible_collections.gridops.metering.plugins.plugin_utils._audit_file import read_audit
+from ansible_collections.gridops.metering.plugins.plugin_utils._baseline import read_baseline
 from ansible_collections.gridops.metering.plugins.plugin_utils._fleet import FleetAction
-from ansible_collections.gridops.metering.plugins.plugin_utils._origin import location
 
 #: The document while somebody still has to look closer, and as it is in the end.
 PART, WHOLE = "audit-part.json", "audit.json"
@@ -51,7 +51,7 @@ class ActionModule(FleetAction):
         records = open_records(params["records"], getpass.getuser(), read_only=self.check_mode)
         now = records.audits.now()
         # Of the task's own argument: it carries the lines where its values were written.
-        baseline = parse(self._task.args["baseline"], datetime.datetime.fromtimestamp(now, datetime.UTC).date(), location)
+        baseline = read_baseline(self._task.args["baseline"], datetime.datetime.fromtimestamp(now, datetime.UTC).date())
         for text in baseline.warnings:
             self.warn(text)
         if params["looked"] is not None:

@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.assemble import Reading
-from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.limits import attempt_limit
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import HEP, MCS301, PM5000, find_model
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.versions import Version
 from ansible_collections.gridops.metering.plugins.module_utils._engine.reporting import document as doc
 from ansible_collections.gridops.metering.plugins.module_utils._engine.reporting.document import Document, Location
 
+from ._baseline import OneBaseline
 from ._files import write_stream
 from ._origin import location
-
-_ONE = "one baseline for all meters of an audit: choose its meters with metering_hosts, and audit the others by themselves"
 
 
 @dataclass(frozen=True)
@@ -44,15 +42,11 @@ class Inventory:
 
     def __init__(self) -> None:
         self.known: dict[str, Known] = {}
-        self._first: tuple[str, Any] | None = None
+        self._baseline = OneBaseline()
 
     def look_at(self, name: str, raw: Mapping[str, Any]) -> None:
         """One host. Raises InputError."""
-        given = raw.get("metering_baseline")
-        if self._first is None:
-            self._first = (name, given)
-        elif given is not self._first[1] and given != self._first[1]:
-            raise InputError("metering_baseline", f"another one for {name} than for {self._first[0]}", _ONE, "rollout 4.2", secret=False)
+        self._baseline.take(name, raw)
         self.known[name] = Known(
             bool(raw.get("metering_credentials")),
             bool(raw.get("metering_dlms_keys")),

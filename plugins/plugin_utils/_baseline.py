@@ -30,19 +30,31 @@ def read_baseline(given: Any, today: datetime.date | None = None) -> Baseline:
 
 def one_baseline(hostvars: Any, hosts: Iterable[str]) -> None:
     """Refuse a run whose meters have different baselines: it would judge some by the wrong one. Raises InputError."""
-    first: tuple[str, Any] | None = None
+    one = OneBaseline()
     for host in hosts:
-        raw = hostvars.raw_get(host) if host in hostvars else {}
+        one.take(host, hostvars.raw_get(host) if host in hostvars else {})
+
+
+class OneBaseline:
+    """Takes the variables of one meter after another, and refuses the first one that has another baseline than those before it."""
+
+    def __init__(self) -> None:
+        self._first: tuple[str, Any] | None = None
+
+    def take(self, host: str, raw: Mapping[str, Any]) -> None:
+        """One meter. Raises InputError."""
         given = raw.get("metering_baseline")
-        if first is None:
-            first = host, given
-        elif given is not first[1] and given != first[1]:
-            here, there = location_of(raw, "metering_baseline"), location(first[1])
-            places = " and ".join(f"{item['file']}:{item['line']}" for item in (there, here) if item)
-            shown = f"another one for {host} than for {first[0]}" + (f" ({places})" if places else "")
-            raise InputError(
-                "metering_baseline", shown, "one baseline for all meters of a run: limit the run with metering_hosts", "rollout 4.2"
-            )
+        if self._first is None:
+            self._first = host, given
+            return
+        first, other = self._first
+        if given is other or given == other:
+            return
+        here, there = location_of(raw, "metering_baseline"), location(other)
+        places = " and ".join(f"{item['file']}:{item['line']}" for item in (there, here) if item)
+        shown = f"another one for {host} than for {first}" + (f" ({places})" if places else "")
+        accepted = "one baseline for all meters of a run: limit the run with metering_hosts"
+        raise InputError("metering_baseline", shown, accepted, "rollout 4.2")
 
 
 def given_targets(option: str, given: Mapping[Any, Any]) -> list[Given]:
