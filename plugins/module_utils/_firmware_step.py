@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""One step of an upgrade on a jump host: opens the sealed value, runs the step, returns plain data."""
+"""One step of an upgrade on a jump host: opens the sealed value, runs the step, returns plain data.
+
+A jump host compiles whatever is imported anew for each step: each method is imported only where it is used.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,6 @@ from ._engine.base.clock import clock_for
 from ._engine.base.errors import DeviceError, InputError
 from ._engine.base.redaction import Redactor
 from ._engine.base.target import Credential, Target, Timeouts, Tls
-from ._engine.upgrade.dlms import DlmsSteps, ImageJob
-from ._engine.upgrade.ftp import FtpSteps
-from ._engine.upgrade.ion import IonSteps
-from ._engine.upgrade.steps import MeterSteps, SendFile, Silence
-from ._engine.upgrade.tool import ToolSteps
-from ._engine.upgrade.web import WebSteps
-from ._engine.wire.dlms.session import BlockCounters, MemoryCounters, told_floor
 
 STEPS = frozenset({"identify", "services", "lock", "login", "stage", "trigger", "observe", "find"})
 #: What the method ion asks beside.
@@ -42,6 +38,8 @@ def run_step(sealed: str | None) -> dict[str, Any]:
         redactor.add(secret)
     try:
         if step == "told":  # the one thing that is asked before there are counters
+            from ._engine.wire.dlms.session import told_floor
+
             value: Any = told_floor(steps.target) - 1  # -1 where the meter does not tell
         else:
             value = getattr(steps, step)(**payload["arguments"])
@@ -57,7 +55,7 @@ def run_step(sealed: str | None) -> dict[str, Any]:
 
 def _left(steps: Any) -> str | None:
     """The web session that the upload left, for the step after it: as opaque as the credentials are on their way here."""
-    state = steps.leave_session() if isinstance(steps, WebSteps) else None
+    state = steps.leave_session() if hasattr(steps, "leave_session") else None
     return base64.b64encode(json.dumps(state).encode()).decode() if state else None
 
 
@@ -92,30 +90,46 @@ def _steps(payload: dict[str, Any]) -> Any:
         family=given.get("family", "pm5000"),
         dlms=dlms_from(given["dlms"]) if given.get("dlms") else None,
     )
-    files = [SendFile(**item) for item in payload["files"]]
-    common = (target, payload["profile"], files, payload["search"])
+    return _of_image(target, payload) if payload["method"] == "dlms" else _of_method(target, payload)
+
+
+def _of_method(target: Target, payload: dict[str, Any]) -> Any:
+    """Steps over Modbus, FTP and webpages."""
+    from ._engine.upgrade.steps import MeterSteps, SendFile
+
+    common = (target, payload["profile"], [SendFile(**item) for item in payload["files"]], payload["search"])
     if payload["method"] == "ftp":
+        from ._engine.upgrade.ftp import FtpSteps
+
         return FtpSteps(*common, read_back=payload["read_back"])
     if payload["method"] == "web":
+        from ._engine.upgrade.web import WebSteps
+
         return WebSteps(*common, role=payload["role"], web_session=payload["web_session"], state=_state(payload.get("session")))
     if payload["method"] == "tool":
+        from ._engine.upgrade.tool import ToolSteps
+
         return ToolSteps(*common)
     if payload["method"] == "ion":
+        from ._engine.upgrade.ion import IonSteps
+
         return IonSteps(*common)
-    if payload["method"] == "dlms":
-        counters, search = _counters(payload.get("counters")), payload["search"]
-        steps = DlmsSteps(target, _image(payload["image"], files), Silence(), counters, floor=0, networks=search)
-        steps.restore_enabled = bool(payload.get("restore_enabled"))
-        return steps
     return MeterSteps(*common)
 
 
-def _image(plain: dict[str, Any], files: list[SendFile]) -> ImageJob:
-    """The image as it lies here."""
-    image = {**plain, "identifier": bytes.fromhex(plain["identifier"]), "expected": tuple(plain["expected"])}
-    return ImageJob(**{**image, "path": files[0].path if files else ""})
+def _of_image(target: Target, payload: dict[str, Any]) -> Any:
+    """Steps of an image transfer over DLMS; the block of counters is the controller's, and without protection none is spent."""
+    from ._engine.upgrade.dlms import DlmsSteps, ImageJob
+    from ._engine.upgrade.steps import Silence
+    from ._engine.wire.dlms.session import BlockCounters, MemoryCounters
 
-
-def _counters(block: dict[str, int] | None) -> BlockCounters | MemoryCounters:
-    """The block that the controller reserved; an association without protection spends none."""
-    return BlockCounters(**block) if block else MemoryCounters()
+    image = {
+        **payload["image"],
+        "identifier": bytes.fromhex(payload["image"]["identifier"]),
+        "expected": tuple(payload["image"]["expected"]),
+    }
+    job = ImageJob(**{**image, "path": payload["files"][0]["path"] if payload["files"] else ""})
+    counters = BlockCounters(**payload["counters"]) if payload.get("counters") else MemoryCounters()
+    steps = DlmsSteps(target, job, Silence(), counters, floor=0, networks=payload["search"])
+    steps.restore_enabled = bool(payload.get("restore_enabled"))
+    return steps
