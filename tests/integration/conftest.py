@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -148,17 +149,23 @@ class JumpHost:
     key: Path
     python: Path
     folder: Path
+    control: Path
 
     @property
     def variables(self) -> dict[str, object]:
         """Inventory variables of the jump host."""
+        return self.named("jump")
+
+    def named(self, name: str) -> dict[str, object]:
+        """The same by a name of its own: each has one connection, which is kept for a moment, as is usual with Ansible."""
         return {
             "ansible_host": "127.0.0.1",
             "ansible_port": self.port,
             "ansible_user": self.user,
             "ansible_connection": "ssh",
             "ansible_ssh_private_key_file": str(self.key),
-            "ansible_ssh_common_args": f"-o UserKnownHostsFile={self.folder}/known_hosts -o StrictHostKeyChecking=no -o ControlPath=none",
+            "ansible_ssh_args": f"-o ControlMaster=auto -o ControlPersist=5s -o ControlPath={self.control}/{name}-%C",
+            "ansible_ssh_common_args": f"-o UserKnownHostsFile={self.folder}/known_hosts -o StrictHostKeyChecking=no",
             "ansible_python_interpreter": str(self.python),
             "ansible_remote_tmp": str(self.folder / "remote"),
         }
@@ -175,6 +182,8 @@ UsePAM no
 PasswordAuthentication no
 AcceptEnv LANG LC_*
 Subsystem sftp internal-sftp
+# A shell that counts itself as nested reads no start-up file of the user who runs the tests: they may cost more than a connection.
+SetEnv SHLVL=3
 """
 
 
@@ -200,5 +209,7 @@ def jump_host(tmp_path: Path) -> Iterator[JumpHost]:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin") or "/usr/sbin/sshd"
     child = serve([program, "-D", "-e", "-f", str(settings)], port, folder / "sshd.log")
-    yield JumpHost(port, getpass.getuser(), folder / "user_key", own_interpreter(folder / "venv"), folder)
+    # ssh takes only a short name for the socket of a kept connection.
+    with tempfile.TemporaryDirectory(prefix="cp-", dir="/tmp") as control:
+        yield JumpHost(port, getpass.getuser(), folder / "user_key", own_interpreter(folder / "venv"), folder, Path(control))
     stop(child)

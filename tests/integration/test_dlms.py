@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -300,13 +299,6 @@ def test_a_mixed_campaign_has_one_plan_and_one_report(tmp_path: Path, artifacts:
     assert report["outcomes"]["q1"]["detail"]["after"]["version"] == NEW and (state["p1"], state["q1"], state["q2"]) == ("2.9.9", NEW, OLD)
 
 
-@pytest.fixture
-def control() -> Iterator[Path]:
-    """A folder with a short name for ssh's shared connections."""
-    with tempfile.TemporaryDirectory(prefix="cp-", dir="/tmp") as folder:
-        yield Path(folder)
-
-
 @pytest.mark.requirement("R-226", "X-08", "F-02", "F-04", "F-34", "invariant-c")
 def test_step_by_step_as_on_a_jump_host_is_the_same(tmp_path: Path, ledger: Path) -> None:
     """Every call knows only what was sealed into it, counters among it; a counter is never used twice."""
@@ -334,11 +326,9 @@ def test_step_by_step_as_on_a_jump_host_is_the_same(tmp_path: Path, ledger: Path
 
 @pytest.mark.requirement("R-226", "X-08", "invariant-e")
 @pytest.mark.needs_debian("openssh-server", "openssh-client")
-def test_a_jump_host_gets_counters_and_the_image_and_keeps_neither(
-    jump_host: Any, control: Path, tmp_path: Path, ledger: Path, artifacts: Path
-) -> None:
+def test_a_jump_host_gets_counters_and_the_image_and_keeps_neither(jump_host: Any, tmp_path: Path, ledger: Path, artifacts: Path) -> None:
     folder = write(tmp_path / "firmware", 24_000)
-    jumps = jump_inventory(tmp_path / "inventory-jumps.yml", control, jump={**jump_host.variables, "ansible_pipelining": True})
+    jumps = jump_inventory(tmp_path / "inventory-jumps.yml", jump={**jump_host.variables, "ansible_pipelining": True})
     with Fleet({"name": "jump", "clock_factor": 40, "meters": [mcs("far")]}, tmp_path) as fleet:
         far = {**task(ledger, artifacts=folder, activate="never"), "delegate_to": "jump"}
         played = play(artifacts, [fleet.inventory, jumps], [far], "-vvv", hosts="far")

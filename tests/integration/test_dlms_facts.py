@@ -217,7 +217,7 @@ def test_a_jump_host_reads_the_same_with_counters_reserved_for_it(fleet: Fleet, 
         assert secret not in played.output
         assert not any(secret.encode() in path.read_bytes() for path in (jump_host.folder / "remote").rglob("*") if path.is_file())
     assert not fleet.meter("hls").events("counter_refused")
-    assert (jump_host.folder / "sshd.log").read_text(encoding="utf-8").count("Accepted publickey") >= 3
+    assert "Accepted publickey" in (jump_host.folder / "sshd.log").read_text(encoding="utf-8")
 
 
 def test_the_inventory_reads_both_families_and_groups_them(fleet: Fleet, artifacts: Path, tmp_path: Path) -> None:

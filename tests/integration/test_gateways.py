@@ -28,9 +28,8 @@ def play_of_the_guide(word: str) -> str:
 def test_each_group_is_read_from_its_gateway(jump_host: Any, tmp_path: Path, artifacts: Path) -> None:
     meters = [{"name": f"m0{number}", "model": "PM5560", "firmware": "2.7.8", "services": ["modbus"]} for number in range(1, 5)]
     with Fleet({"meters": meters}, tmp_path) as fleet:
-        way = jump_host.variables
         groups = {
-            "gateways": {"hosts": {"north": way, "south": way}},
+            "gateways": {"hosts": {name: jump_host.named(name) for name in ("north", "south")}},
             "behind_north": {"hosts": {"m01": None, "m02": None}},
             "behind_south": {"hosts": {"m03": None, "m04": None}},
         }

@@ -8,7 +8,6 @@ import base64
 import json
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -104,26 +103,15 @@ def left_there(folder: Path) -> list[str]:
     return [path.name for path in files if path.name in NAMES or any(word in path.read_bytes() for word in needles())]
 
 
-@pytest.fixture
-def control() -> Iterator[Path]:
-    """A folder with a short name for ssh's shared connections."""
-    with tempfile.TemporaryDirectory(prefix="cp-", dir="/tmp") as folder:
-        yield Path(folder)
-
-
-def jump_inventory(path: Path, control: Path, **hosts: dict[str, Any]) -> Path:
-    """Jump hosts as an inventory; one connection is kept for a moment, as is usual with Ansible."""
-    again = {"ansible_ssh_args": f"-o ControlMaster=auto -o ControlPersist=5s -o ControlPath={control}/%C"}
-    given = {name: {**variables, **again} for name, variables in hosts.items()}
-    for variables in given.values():
-        variables["ansible_ssh_common_args"] = str(variables["ansible_ssh_common_args"]).replace("-o ControlPath=none", "")
-    path.write_text(yaml.safe_dump({"jumps": {"hosts": given}}), encoding="utf-8")
+def jump_inventory(path: Path, **hosts: dict[str, Any]) -> Path:
+    """Jump hosts as an inventory."""
+    path.write_text(yaml.safe_dump({"jumps": {"hosts": hosts}}), encoding="utf-8")
     return path
 
 
 @pytest.mark.requirement("R-040", "R-043", "invariant-c", "invariant-e", "invariant-j")
 @pytest.mark.needs_debian("openssh-server", "openssh-client")
-def test_both_ways_give_the_same_for_every_case(jump_host: Any, control: Path, tmp_path: Path, artifacts: Path) -> None:
+def test_both_ways_give_the_same_for_every_case(jump_host: Any, tmp_path: Path, artifacts: Path) -> None:
     ways = ("here", "there")
     meters = [
         {**given, "name": f"{way}-{name}", "vars": {**given.get("vars", {}), "way": where if way == "there" else "localhost"}}
@@ -134,7 +122,7 @@ def test_both_ways_give_the_same_for_every_case(jump_host: Any, control: Path, t
     packages.write(tmp_path / "firmware", [("PM5560", "2.9.9"), ("PM5561", "10.9.9")])
     # Modules travel as files to the one and through a pipe to the other: both are the same machine.
     jumps = jump_inventory(
-        tmp_path / "inventory-jumps.yml", control, files=jump_host.variables, pipe={**jump_host.variables, "ansible_pipelining": True}
+        tmp_path / "inventory-jumps.yml", files=jump_host.variables, pipe={**jump_host.variables, "ansible_pipelining": True}
     )
     task = firmware(
         "{{ targets[before_models[inventory_hostname]] }}",
@@ -203,9 +191,7 @@ def kinds(events: list[dict[str, Any]]) -> list[str]:
 
 @pytest.mark.requirement("invariant-e")
 @pytest.mark.needs_debian("openssh-server", "openssh-client")
-def test_trouble_at_the_jump_host_is_one_clear_sentence_and_costs_nothing(
-    jump_host: Any, control: Path, tmp_path: Path, artifacts: Path
-) -> None:
+def test_trouble_at_the_jump_host_is_one_clear_sentence_and_costs_nothing(jump_host: Any, tmp_path: Path, artifacts: Path) -> None:
     def interpreter(name: str, *libraries: ModuleType) -> str:
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / name)], check=True)
         site = next((tmp_path / name).glob("lib/python3*/site-packages"))
@@ -216,7 +202,6 @@ def test_trouble_at_the_jump_host_is_one_clear_sentence_and_costs_nothing(
 
     jumps = jump_inventory(
         tmp_path / "inventory-jumps.yml",
-        control,
         modbus={**jump_host.variables, "ansible_python_interpreter": interpreter("modbus", pymodbus)},
         web={**jump_host.variables, "ansible_python_interpreter": interpreter("web", requests, urllib3, idna, certifi, charset_normalizer)},
         away={**jump_host.variables, "ansible_port": 1},
@@ -239,14 +224,12 @@ def test_trouble_at_the_jump_host_is_one_clear_sentence_and_costs_nothing(
 
 @pytest.mark.requirement("R-043", "F-23", "invariant-c", "invariant-d")
 @pytest.mark.needs_debian("openssh-server", "openssh-client")
-def test_a_jump_host_that_fails_after_the_trigger_leaves_nothing_forgotten(
-    jump_host: Any, control: Path, tmp_path: Path, artifacts: Path
-) -> None:
+def test_a_jump_host_that_fails_after_the_trigger_leaves_nothing_forgotten(jump_host: Any, tmp_path: Path, artifacts: Path) -> None:
     """The way breaks while the meter works: no good end is claimed, and the next run looks before it does anything."""
     records = artifacts / "records.sqlite3"
     records.unlink(missing_ok=True)
     packages.write(tmp_path / "firmware", [("PM5560", "2.9.9")])
-    jumps = jump_inventory(tmp_path / "inventory-jumps.yml", control, jump1={**jump_host.variables, "ansible_pipelining": True})
+    jumps = jump_inventory(tmp_path / "inventory-jumps.yml", jump1={**jump_host.variables, "ansible_pipelining": True})
     spec = {"name": "cut", "clock_factor": 30, "defaults": {"silence": 60, "process_time": 300}, "meters": [meter("m01")]}
     task = firmware("2.9.9", tmp_path / "firmware", records, campaign="cut")
     with Fleet(spec, tmp_path) as fleet:

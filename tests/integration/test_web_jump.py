@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +33,9 @@ ENDS = {
 ACTS = ("web_login_ok", "web_login_failed", "web_upload", "web_confirm", "web_refused", "trigger_accepted", "attempt_counted")
 
 
-@pytest.fixture
-def control() -> Iterator[Path]:
-    """A folder with a short name for ssh's shared connections."""
-    with tempfile.TemporaryDirectory(prefix="cp-", dir="/tmp") as folder:
-        yield Path(folder)
-
-
 @pytest.mark.requirement("R-040", "R-043", "R-139", "invariant-c", "invariant-e", "invariant-j")
 @pytest.mark.needs_debian("openssh-server", "openssh-client")
-def test_both_ways_give_the_same_by_webpages(jump_host: Any, control: Path, tmp_path: Path, artifacts: Path) -> None:
+def test_both_ways_give_the_same_by_webpages(jump_host: Any, tmp_path: Path, artifacts: Path) -> None:
     ways = ("here", "there")
     meters = [
         {
@@ -57,7 +48,7 @@ def test_both_ways_give_the_same_by_webpages(jump_host: Any, control: Path, tmp_
         for name, given in CASES.items()
     ]
     packages.write(tmp_path / "firmware", [("PM5560", "4.4.0"), ("PM5562", "4.4.0")], 60_000, methods=("web",))
-    jumps = jump_inventory(tmp_path / "inventory-jumps.yml", control, jump1={**jump_host.variables, "ansible_pipelining": True})
+    jumps = jump_inventory(tmp_path / "inventory-jumps.yml", jump1={**jump_host.variables, "ansible_pipelining": True})
     records = artifacts / "records.sqlite3"
     records.unlink(missing_ok=True)
     task = {**web(tmp_path / "firmware", records, campaign="both"), "delegate_to": "{{ way }}"}
