@@ -148,9 +148,13 @@ class History(TypedDict):
     campaigns: list[Campaign]
 
 
+_ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
 def compact(value: Any) -> str:
-    """JSON in one line, keys sorted."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """JSON in one line, keys sorted. Half a character, which no file can hold, becomes a question mark."""
+    text = _ENCODE(value)
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def lines(document: Mapping[str, Any]) -> Iterator[str]:
