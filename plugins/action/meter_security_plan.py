@@ -31,7 +31,7 @@ class ActionModule(MeterAction):
     ARGUMENT_SPEC = SECURITY_PLAN_SPEC
 
     def execute(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        hosts = [str(host) for host in task_vars.get("ansible_play_hosts", ())]
+        hosts = [str(host) for host in task_vars.get("ansible_play_hosts", ())] if params["hosts"] is None else params["hosts"]
         campaign = read_campaign(params["campaign_file"])
         check_names(campaign, task_vars["hostvars"])
         gate = dict(campaign.gate or params["gate"] or {})

@@ -9,6 +9,7 @@ from typing import Any
 
 SECURITY_PLAN_SPEC: dict[str, Any] = {
     "results": {"type": "dict"},
+    "hosts": {"type": "list", "elements": "str"},
     "baseline": {"type": "dict"},
     "batches": {"type": "list", "elements": "raw", "default": [1]},
     "concurrency": {"type": "int", "default": 1},

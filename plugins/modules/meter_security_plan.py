@@ -21,6 +21,10 @@ options:
   results:
     description: By meter the result of M(gridops.metering.meter_security) in check mode, in the order of the rollout.
     type: dict
+  hosts:
+    description: The meters to cut into batches, all meters of the play unless given.
+    type: list
+    elements: str
   baseline:
     description: The baseline, whose C(profile) the plan names.
     type: dict

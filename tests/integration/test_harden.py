@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ PASSWORDS = {
 }
 #: Who signs in before; afterwards it is USER1 with the new password everywhere.
 LOGINS = {"none-2": ("USER1", NEW), "standard-2": ("9000", "20180101"), "legacy-3": ("USER1", "20200701"), "legacy-4": ("USER1", "815")}
+SOON = str(datetime.now(UTC).date() + timedelta(days=300))
 BASELINE: dict[str, Any] = {
     "profile": {"id": "grid", "version": "1", "owner": "ot-security", "valid_until": "2099-12-31"},
     "security": {
@@ -88,7 +90,7 @@ BASELINE: dict[str, Any] = {
         # Nobody changes the permissions of the account that signs in, and the factory gave it all that the model has.
         "ION9000": {"users": [{"name": "USER1", "permissions": [*MOST, "test_mode"]}, ADMIN]},
     },
-    "waivers": [{"control": "seals", "reason": "seen on site", "approver": "j.doe", "expires": "2099-01-01"}],
+    "waivers": [{"control": "seals", "reason": "seen on site", "approver": "j.doe", "expires": SOON}],
 }
 
 
@@ -115,7 +117,7 @@ def _inventory(fleet: Fleet, folder: Path, **changed: Any) -> Path:
     return path
 
 
-def _run(folder: Path, kept: Path, playbook: str, inventory: Path, **more: Any) -> tuple[int, str]:
+def _run(folder: Path, kept: Path, playbook: str, inventory: Path, *words: str, **more: Any) -> tuple[int, str]:
     extra = {
         "metering_baseline": BASELINE,
         "metering_records": str(kept / "records.sqlite3"),
@@ -135,6 +137,7 @@ def _run(folder: Path, kept: Path, playbook: str, inventory: Path, **more: Any) 
         f"@{folder / 'extra.yml'}",
         "-f",
         "5",
+        *words,
     ]
     done = warmstart.run(command, env={**os.environ, **ENVIRONMENT}, timeout=300)
     output = done.stdout + done.stderr
@@ -147,7 +150,7 @@ def _run(folder: Path, kept: Path, playbook: str, inventory: Path, **more: Any) 
 def _audited(kept: Path) -> dict[str, dict[str, str]]:
     """The state of each control of each meter, from the report."""
     found = json.loads((kept / "report" / "audit.json").read_text(encoding="utf-8"))["meters"]
-    return {host: {item["id"]: item["state"] for item in entry["controls"]} for host, entry in found.items()}
+    return {entry["name"]: {item["id"]: item["state"] for item in entry["controls"]} for entry in found}
 
 
 @pytest.mark.requirement(
@@ -155,7 +158,7 @@ def _audited(kept: Path) -> dict[str, dict[str, str]]:
 )
 def test_a_fleet_is_audited_hardened_and_audited_again(fleet, tmp_path, artifacts):
     inventory = _inventory(fleet, tmp_path)
-    code, output = _run(tmp_path, artifacts, "audit", inventory)
+    code, output = _run(tmp_path, artifacts, "audit", inventory, metering_audit_fail_on=[])
     before = _audited(artifacts)
     assert code == 0 and "changed=1" not in output, output[-4000:]
     assert set(before) == {item["name"] for item in METERS}

@@ -50,7 +50,7 @@ def reviewed(lines: list[dict[str, Any]], serial: str = "S-1") -> dict[str, Any]
 def test_changes_go_to_review_with_the_present_value_and_passwords_only_as_set() -> None:
     assert review.listed(CHANGES, CONTROLS) == [
         {"control": "lockout_web", "kind": "setting", "subject": None, "want": 5, "have": 0},
-        {"control": "user:USER2", "kind": "user_add", "subject": "USER2", "want": {"permissions": ["read"], "password": "set"}, "have": "absent"},
+        {"control": "user:USER2", "kind": "user_add", "subject": "USER2", "want": ["read"], "have": "absent"},
         {"control": "password:USER1", "kind": "password", "subject": "USER1", "want": "set", "have": None},
     ]  # fmt: skip
     keys = [

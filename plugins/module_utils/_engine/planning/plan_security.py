@@ -166,6 +166,10 @@ def lines(plan: Mapping[str, Any]) -> list[str]:
     found = []
     for item in plan["meters"]:
         found += [f"{item['host']}: {_change(change)}" for change in item["changes"]]
+    unseen = [item["host"] for item in plan["meters"] if item["state"] == UNSEEN]
+    if unseen:
+        shown = ", ".join(unseen[:5]) + (" and more" if len(unseen) > 5 else "")
+        found.append(f"Nobody signed in to {shown}: run an audit first, or plan with metering_check_login: true")
     return found
 
 
@@ -173,12 +177,11 @@ def _change(change: Mapping[str, Any]) -> str:
     have = "" if change["have"] is None else f"{_shown(change['have'])} to "
     by_hand = ", by a person" if change["kind"] == HANDOVER else ""
     subject = f" ({change['subject']})" if change["subject"] and str(change["subject"]) not in str(change["control"]) else ""
-    return f"{change['control']}{subject}: {have}{_shown(change['want'])}{by_hand}"
+    secret = ", with a password" if change["kind"] == "user_add" else ""
+    return f"{change['control']}{subject}: {have}{_shown(change['want'])}{secret}{by_hand}"
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return f"{_shown(value.get('permissions'))}, password {value.get('password')}"
     if isinstance(value, list):
         return ", ".join(str(item) for item in value) or "none"
     return {True: "on", False: "off", None: "removed"}.get(value, str(value)) if isinstance(value, bool | None) else str(value)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..base.errors import InputError
 from .control import PLANNED, Control
-from .state import PASSWORD, USER_ADD, Change
+from .state import PASSWORD, Change
 
 SET = "set"
 HANDOVER, SECRET, SETTING = "handover", "secret", "setting"
@@ -26,7 +26,7 @@ _UNSEEN = ("password:", "key_", "lls_secret", "clock")
 def listed(changes: Sequence[Change], controls: Sequence[Control]) -> list[dict[str, Any]]:
     """The changes of a HEP or PM5000 meter in their order, each with the present value."""
     have = {item.id: item.have for item in controls}
-    return [_line(item.control, item.kind, item.subject, _want(item), have.get(item.control)) for item in changes]
+    return [_line(item.control, item.kind, item.subject, item.want, have.get(item.control)) for item in changes]
 
 
 def listed_controls(controls: Sequence[Control], kind: str = "") -> list[dict[str, Any]]:
@@ -50,10 +50,6 @@ def _line(control: str, kind: str, subject: str | None, want: Any, have: Any) ->
 
 def _secret(control: str) -> bool:
     return control.startswith(("password:", "key_", "lls_secret"))
-
-
-def _want(item: Change) -> Any:
-    return {"permissions": item.want, "password": SET} if item.kind == USER_ADD else item.want
 
 
 def expected(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
