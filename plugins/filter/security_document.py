@@ -18,7 +18,7 @@ description:
 positional: host, family, facts, passwords
 options:
   _input:
-    description: The baseline, a dictionary with C(profile), C(security) and C(waivers).
+    description: The baseline, a dictionary with C(profile), C(security) and C(waivers) among others.
     type: dict
     required: true
   host:
@@ -63,6 +63,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.baseline import document, generation_of, model_of
+from ansible_collections.gridops.metering.plugins.plugin_utils._baseline import read_baseline
 
 
 def security_document(
@@ -80,7 +81,16 @@ def security_document(
     try:
         return document(baseline, str(host), str(family), generation_of(facts or {}), passwords, model=model_of(facts or {}))
     except InputError as error:
-        raise AnsibleFilterError(f"gridops.metering.security_document: {error}") from None
+        raise AnsibleFilterError(f"gridops.metering.security_document: {_with_lines(baseline, error)}") from None
+
+
+def _with_lines(baseline: Mapping[Any, Any], error: InputError) -> InputError:
+    """All faults of the whole baseline with their lines, where it has any by itself."""
+    try:
+        read_baseline(baseline)
+    except InputError as faults:
+        return faults
+    return error
 
 
 class FilterModule:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +44,9 @@ def _waiver(number: int, item: Mapping[str, Any], today: datetime.date) -> HostW
     waiver = waiver_from({key: value for key, value in item.items() if key != "hosts"})
     name = base_id(waiver.control)
     if name not in CONTROLS or "*" in waiver.control.replace(f"{name}:*", "", 1):
-        accepted = f"the id of a control, or such as 'user:*' for all of that kind; ids begin with one of {', '.join(sorted(CONTROLS))}"
+        close = difflib.get_close_matches(name, CONTROLS, n=1)
+        hint = f"; is {close[0]!r} meant?" if close else ""
+        accepted = f"the id of a control as an audit shows it, or such as 'user:*' for all of that kind{hint}"
         raise InputError(f"{option}.control", waiver.control, accepted, "R-233")
     last = today + datetime.timedelta(days=constants.WAIVER_DAYS_MAX.number)
     if waiver.expires > last:

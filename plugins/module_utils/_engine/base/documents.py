@@ -110,7 +110,7 @@ def _sentence(error: ValidationError, what: str, rule: str, joint: str = ": ", s
         where += f"[{step}]" if isinstance(step, int) else f".{step}" if where != what else f"{joint}{step}"
     accepted = error.schema.get("x-accepted", "another value") if isinstance(error.schema, dict) else "another value"
     if error.validator == "required":
-        return InputError(where, sorted(map(str, error.instance)), f"the key {_missing(error)} as well", _rule(error, rule))
+        return InputError(where, sorted(map(str, error.instance)), _missing(error), _rule(error, rule))
     if error.validator == "additionalProperties":
         keys = "one of the keys " + ", ".join(sorted(error.schema["properties"]))
         if joint == ".":
@@ -125,7 +125,8 @@ def _extra(error: ValidationError) -> list[str]:
 
 
 def _missing(error: ValidationError) -> str:
-    return str(next(key for key in error.validator_value if key not in error.instance))
+    missing = [str(key) for key in error.validator_value if key not in error.instance]
+    return f"the key {missing[0]} as well" if len(missing) == 1 else f"the keys {', '.join(missing)} as well"
 
 
 def _rule(error: ValidationError, default: str) -> str:

@@ -57,7 +57,9 @@ def control(name: str) -> ControlEntry:
 
 # -- groups of clauses ------------------------------------------------------------------------------------------------
 
-_UPDATED = clauses((IEC, "EDR 3.10"), (NIST, "SI-2"), (NIST, "CM-2"), (CIP7, "R2 Part 2.3"), (CIP10, "R1 Part 1.1"), (ETSI, "5.3-1"))
+_UPDATED = clauses(
+    (IEC, "EDR 3.10"), (NIST, "SI-2"), (NIST, "CM-2"), (NIST, "CM-3"), (CIP7, "R2 Part 2.3"), (CIP10, "R1 Part 1.1"), (ETSI, "5.3-1")
+)
 _LEGAL = clauses((IEC, "CR 3.4"), (NIST, "SI-7"), (CIP10, "R1 Part 1.6"), (MID, "Annex I 8.3"), (WELMEC, "P2"), (WELMEC, "D4"))
 _OFF = clauses((IEC, "CR 7.7"), (NIST, "CM-7"), (CIP7, "R1 Part 1.1"), (ETSI, "5.6-1"))
 _CLEAR = clauses((IEC, "CR 4.1"), (IEC, "CR 3.1"), (NIST, "SC-8"), (ETSI, "5.5-1"))
