@@ -205,6 +205,7 @@ NUMBERS = [
     _number("markdown_cell", 200, None),
     _number("report_scans", 400, None),
     _number("html_meters", 200, None),
+    _number("report_cache", 16_384, None),
     _number("waiver_soon", 30, None),
 ]
 

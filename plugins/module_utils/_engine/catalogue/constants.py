@@ -257,7 +257,9 @@ DLMS_RELEASE_WAIT = Constant("dlms_release_wait", 2, "s", ("own",), "for a meter
 DLMS_CLIENT_PREESTABLISHED = Constant("dlms_client_preestablished", 102, "", ("own",), "client of broadcasts, which never signs in (IDIS)")
 SECURITY_LEASE_TTL = Constant("security_lease_ttl", 300, "s", ("own",), "a change of security keeps its meter from one step to the next")
 HARDEN_SHORTEST = Constant("harden_shortest", 10, "s", ("own",), "in which a batch of changes of security may end")
-HARDEN_LONGEST = Constant("harden_longest", 900, "s", ("own",), "that a batch of changes of security may need; a window must stay open for it")
+HARDEN_LONGEST = Constant(
+    "harden_longest", 900, "s", ("own",), "that a batch of changes of security may need; a window must stay open for it"
+)
 PORT_CHANGE_WAIT = Constant("port_change_wait", 60, "s", ("own",), "until a meter's webpages answer in their new place, at most (R-405)")
 SECURITY_EVENTS = Constant("security_events", 20, "events", ("own",), "of a meter's log that an audit shows, the newest (R-273)")
 SECURITY_CLOCK_TOLERANCE = Constant("security_clock_tolerance", 60, "s", ("own",), "between a meter's clock and the control node's")
@@ -306,6 +308,7 @@ MARKDOWN_NAMED = Constant("markdown_named", 10, "meters", ("own",), "named besid
 MARKDOWN_CELL = Constant("markdown_cell", 200, "characters", ("own",), "of one value or sentence in a summary")
 REPORT_SCANS = Constant("report_scans", 400, "audits", ("own",), "of the past that reports show, the newest: a year of nights")
 HTML_METERS = Constant("html_meters", 200, "meters", ("own",), "listed on the page for readers without scripts")
+REPORT_CACHE = Constant("report_cache", 16_384, "texts", ("own",), "that a report keeps in the form in which it writes them")
 WAIVER_SOON = Constant("waiver_soon", 30, "days", ("own",), "before its end, a waiver is marked in reports")
 
 CONSTANTS: tuple[Constant, ...] = tuple(item for item in list(globals().values()) if isinstance(item, Constant))

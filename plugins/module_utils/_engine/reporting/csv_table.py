@@ -8,11 +8,13 @@ A cell that a spreadsheet would take for a formula begins with an apostrophe.
 from __future__ import annotations
 
 import csv
+import functools
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import TextIO
 
+from ..catalogue import constants
 from .document import ControlInfo, Document, History, Meter, Result
-from .parts import base_id, clean, info_of, infos, shown
+from .parts import base_id, clean, info_of, infos, place, shown
 
 #: How a formula can begin, also in the wide forms that spreadsheets of East Asia take.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -28,20 +30,30 @@ COLUMNS = ("meter", *_METER[1:], *_OF_METER, *_RESULT, *_MORE, *_LAST)
 def write(document: Document, history: History, out: TextIO) -> None:
     """The table with its head line."""
     del history  # it tells of this audit only
-    table = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    table = csv.writer(out, lineterminator="\r\n")
     table.writerow(COLUMNS)
     known = infos(document)
+    # What simply passes is the same on meter after meter.
+    passed: dict[tuple[str, ...], list[str]] = {}
     for meter in document["meters"]:
         first = [_cell(meter[name]) for name in _METER]  # type: ignore[literal-required]
         first += [_cell(_said(meter, ids)) for ids in _OF_METER.values()]
-        table.writerows([*first, *_row(result, known)] for result in meter["controls"])
+        for result in meter["controls"]:
+            if result["state"] == "pass":
+                key = (result["id"], result["text"], shown(result["want"]), shown(result["have"]), place(result.get("location")))
+                key += (result.get("evidence", ""), result.get("remedy", ""))
+                row = passed.get(key) or passed.setdefault(key, _row(result, known))
+            else:
+                row = _row(result, known)
+            # The fingerprint is hexadecimal and needs no look.
+            table.writerow([*first, *row, result["fingerprint"]])
 
 
 def _row(result: Result, known: Mapping[str, ControlInfo]) -> list[str]:
-    """The cells of one result."""
+    """The cells of one result, without its fingerprint."""
     info, fix = info_of(known, result["id"]), result.get("fix") or {}
-    waiver, attested, place = result.get("waiver", {}), result.get("attested", {}), result.get("location")
-    values: tuple[Any, ...] = (
+    waiver, attested, origin = result.get("waiver", {}), result.get("attested", {}), result.get("location")
+    values: tuple[str, ...] = (
         result["id"],
         info["title"],
         info["severity"],
@@ -56,9 +68,8 @@ def _row(result: Result, known: Mapping[str, ControlInfo]) -> list[str]:
         fix.get("playbook", ""),
         *(waiver.get(key, "") for key in ("expires", "approver", "reason")),
         *(attested.get(key, "") for key in ("by", "at", "text")),
-        place["file"] if place else "",
-        place["line"] if place else "",
-        result["fingerprint"],
+        origin["file"] if origin else "",
+        str(origin["line"]) if origin else "",
     )
     return [_cell(value) for value in values]
 
@@ -74,7 +85,8 @@ def _said(meter: Meter, ids: tuple[str, ...]) -> str:
     return ""
 
 
-def _cell(value: Any) -> str:
-    """A value as a cell that no spreadsheet computes."""
-    text = clean(str(value)).replace("\r\n", "\n")
-    return "'" + text if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
+@functools.lru_cache(constants.REPORT_CACHE.number)
+def _cell(text: str) -> str:
+    """A text as a cell that no spreadsheet computes. Most of them come again with every meter."""
+    found = clean(text).replace("\r\n", "\n")
+    return "'" + found if found.startswith(_FORMULA) or found.lstrip().startswith(_FORMULA) else found
