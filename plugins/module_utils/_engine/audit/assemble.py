@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..base.errors import MeteringError
 from ..catalogue import reasons
 from ..catalogue.controls import base_id, control
-from ..catalogue.models import PM5000
+from ..catalogue.models import PM5000, families
 from ..reporting import document as doc
 from ..reporting.document import Document, Location, Meter, Result
 from ..security.baseline import generation_of, model_of
@@ -86,12 +86,15 @@ class Auditor:
             return self._meter(reading)
         except (MeteringError, ValueError, TypeError, KeyError, AttributeError) as error:  # data that nobody foresaw is this meter's alone
             text = f"what the meter told cannot be judged: {error}"
-            return self._closed(self._head(reading, None), [judge.silent("", text)], self.kind(reading, None))
+            odd = replace(reading, facts=None, text=text)
+            return self._closed(self._head(odd, None), [judge.silent("", text)], self.kind(odd, None))
 
     def _meter(self, reading: Reading) -> Meter:
         kind = self.kind(reading, reading.facts)
         meter = self._head(reading, kind)
         why = self.baseline.coverage.why(reading.name, kind.family, kind.model)
+        if kind.family not in families:
+            why = f"{kind.family} is no family that can be audited"
         results: list[Bare] = []
         if reading.facts is None:
             results.append(judge.silent(reading.reason, reading.text))
@@ -121,7 +124,8 @@ class Auditor:
         key = (family, generation_of(told), model_of(told))
         found = self._kinds.get(key)
         if found is None:
-            options = {name: value for name, value in self.baseline.security_for("", *key[:2], model=key[2]).items() if name != "waivers"}
+            said = self.baseline.security_for("", *key[:2], model=key[2]) if family in families else {}
+            options = {name: value for name, value in said.items() if name != "waivers"}
             asked = fix.asked_ids(options, family) if outside.asks(options) else frozenset()
             found = self._kinds[key] = Kind(*key, options, asked)
         return found
