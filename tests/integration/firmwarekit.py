@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import warmstart
+from keeping import keep, write_book
 
 BIN = Path(sys.executable).parent
 FIRMWARE = "gridops.metering.meter_firmware"
@@ -64,10 +63,8 @@ def play(
     # One file for all hosts: writing one for each would cost more than the upgrades.
     each = "dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars, 'task_{}')))"
     together = ", ".join(each.format(number) for number in range(len(tasks)))
-    save = {"content": f"{{{{ [{together}] | to_json }}}}", "dest": f"{out}/results.json", "mode": "0600"}
-    listed.append({"ansible.builtin.copy": save, "delegate_to": "localhost", "check_mode": False, "run_once": True})
-    book = inventories[0].parent / "play.yml"
-    book.write_text(yaml.safe_dump([{"hosts": hosts, "gather_facts": False, "tasks": listed}], sort_keys=False), encoding="utf-8")
+    listed.append({**keep(f"{{{{ [{together}] | to_json }}}}", out / "results.json"), "check_mode": False, "run_once": True})
+    book = write_book(inventories[0].parent / "play.yml", [{"hosts": hosts, "gather_facts": False, "tasks": listed}])
     command = [str(BIN / "ansible-playbook"), *(word for path in inventories for word in ("-i", str(path))), str(book), "-f", "10", *more]
     environment = {**os.environ, **ENVIRONMENT}
     done = warmstart.run(command, env=environment, timeout=300)

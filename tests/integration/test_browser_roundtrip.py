@@ -18,6 +18,7 @@ import yaml
 from firmwarekit import BIN, firmware, play
 
 import warmstart
+from keeping import keep, write_book
 from metersim import packages
 from metersim.testing import Fleet
 
@@ -61,11 +62,8 @@ def import_recordings(folder: Path, surfaces: list[str]) -> dict[str, dict[str, 
         for name, more in (("check", {"check_mode": True}), ("made", {}), ("again", {})):
             tasks.append({"gridops.metering.profile_from_har": task, "register": f"{name}_{surface}", **more})
     shown = ", ".join(f"'{name}-{surface}': {name}_{surface}" for surface in surfaces for name in ("check", "made", "again"))
-    tasks.append(
-        {"ansible.builtin.copy": {"content": f"{{{{ {{{shown}}} | to_json }}}}", "dest": str(folder / "made.json"), "mode": "0600"}}
-    )
-    book = folder / "import.yml"
-    book.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
+    tasks.append(keep(f"{{{{ {{{shown}}} | to_json }}}}", folder / "made.json"))
+    book = write_book(folder / "import.yml", [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}])
     command = [str(BIN / "ansible-playbook"), str(book), "--diff", "-vv"]
     done = warmstart.run(command, env={**os.environ, **warmstart.QUIET}, timeout=60)
     output = done.stdout + done.stderr

@@ -7,27 +7,25 @@ The meter's own account (its control endpoint) tells what it was asked.
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pymodbus
 import pytest
-import yaml
 from pyModbusTCP import server
 
 import warmstart
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Target
 from ansible_collections.gridops.metering.plugins.module_utils._engine.meters import pm5000
 from ansible_collections.gridops.metering.plugins.module_utils._engine.wire.loop import run
+from keeping import keep, write_book
 from metersim.testing import Fleet, address_block
 
 BIN = Path(sys.executable).parent
@@ -60,17 +58,17 @@ def play(
     out = folder / "results"
     shutil.rmtree(out, ignore_errors=True)
     last = {**tasks[-1], "register": "result"}
-    save = {"ansible.builtin.copy": {"content": "{{ result | to_json }}", "dest": f"{out}/{{{{ inventory_hostname }}}}", "mode": "0600"}}
+    save = keep("{{ result | to_json }}", f"{out}/{{{{ inventory_hostname }}}}")
     document = [
         {
             "hosts": hosts,
             "gather_facts": False,
-            "tasks": [*tasks[:-1], {**last, "ignore_errors": True}, {**save, "delegate_to": "localhost", "check_mode": False}],
+            "tasks": [*tasks[:-1], {**last, "ignore_errors": True}, {**save, "check_mode": False}],
         }
     ]
     out.mkdir(parents=True)
-    book = fleet.inventory.parent / "play.yml"  # not among the outputs: it may hold a planted password
-    book.write_text(yaml.safe_dump(document, sort_keys=False))
+    # Not among the outputs: it may hold a planted password.
+    book = write_book(fleet.inventory.parent / "play.yml", document)
     command = [str(BIN / "ansible-playbook"), "-i", str(fleet.inventory), str(book), *more]
     if verbose:
         command.append("-vvv")
@@ -221,52 +219,6 @@ def test_facts_of_a_server_that_is_not_pymodbus(foreign: tuple[str, int]) -> Non
 # -- a jump host ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def jump(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """A real sshd of our own on a loopback port, and the variables that reach it."""
-    folder = tmp_path_factory.mktemp("sshd")
-    for key in ("host", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)], check=True)
-    shutil.copy(folder / "user.pub", folder / "authorized")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    lines = [
-        f"Port {port}",
-        "ListenAddress 127.0.0.1",
-        f"HostKey {folder}/host",
-        f"AuthorizedKeysFile {folder}/authorized",
-        f"PidFile {folder}/pid",
-        "StrictModes no",
-        "UsePAM no",
-        "PermitRootLogin yes",
-        "Subsystem sftp internal-sftp",
-    ]
-    (folder / "config").write_text("\n".join(lines) + "\n")
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "config")], stderr=log, stdin=subprocess.DEVNULL)
-    try:
-        for dummy in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield {
-            "ansible_connection": "ssh",
-            "ansible_host": "127.0.0.1",
-            "ansible_port": port,
-            "ansible_user": getpass.getuser(),
-            "ansible_ssh_private_key_file": str(folder / "user"),
-            "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
-            "ansible_remote_tmp": str(folder / "tmp"),
-        }
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
 def interpreter(folder: Path, *libraries: Path) -> str:
     """An interpreter of its own for the jump host that has only these libraries."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
@@ -291,11 +243,11 @@ def collected(results: dict[str, Any], host: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.needs_debian("openssh-server", "openssh-client")
-def test_a_jump_host_gives_the_same_facts(fleet: Fleet, jump: dict[str, Any], artifacts: Path, tmp_path: Path) -> None:
+def test_a_jump_host_gives_the_same_facts(fleet: Fleet, jump_host: Any, artifacts: Path, tmp_path: Path) -> None:
     python = interpreter(tmp_path / "python", Path(pymodbus.__file__).parent)
     args = {"gather_subset": ["min", "lock", "services", "network", "identification"]}
     tasks = [
-        *with_jumps({"jump1": {**jump, "ansible_python_interpreter": python}}),
+        *with_jumps({"jump1": {**jump_host.variables, "ansible_python_interpreter": python}}),
         {"gridops.metering.meter_facts": args, "delegate_to": "jump1", "register": "there"},
         {"gridops.metering.meter_facts": args, "register": "here"},
         {"gridops.metering.meter_fleet_info": args, "delegate_to": "jump1", "run_once": True, "register": "fleet"},
@@ -314,13 +266,13 @@ def test_a_jump_host_gives_the_same_facts(fleet: Fleet, jump: dict[str, Any], ar
 
 
 @pytest.mark.needs_debian("openssh-server", "openssh-client")
-def test_trouble_at_the_jump_host_is_one_clear_sentence(fleet: Fleet, jump: dict[str, Any], artifacts: Path, tmp_path: Path) -> None:
+def test_trouble_at_the_jump_host_is_one_clear_sentence(fleet: Fleet, jump_host: Any, artifacts: Path, tmp_path: Path) -> None:
     bare = interpreter(tmp_path / "bare")
     hosts = {
-        "bare": {**jump, "ansible_python_interpreter": bare},
-        "away": {**jump, "ansible_python_interpreter": bare, "ansible_port": 1},
-        "headless": {**jump, "ansible_python_interpreter": "/no/such/python"},
-        "good": {**jump, "ansible_python_interpreter": interpreter(tmp_path / "good", Path(pymodbus.__file__).parent)},
+        "bare": {**jump_host.variables, "ansible_python_interpreter": bare},
+        "away": {**jump_host.variables, "ansible_python_interpreter": bare, "ansible_port": 1},
+        "headless": {**jump_host.variables, "ansible_python_interpreter": "/no/such/python"},
+        "good": {**jump_host.variables, "ansible_python_interpreter": interpreter(tmp_path / "good", Path(pymodbus.__file__).parent)},
     }
     tasks = with_jumps(hosts)
     for name in hosts:

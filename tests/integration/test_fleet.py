@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 import warmstart
+from keeping import keep, write_book
 from metersim.testing import Fleet, address_block
 
 BIN = Path(sys.executable).parent
@@ -90,11 +91,7 @@ def test_one_pass_reads_all_and_one_bad_meter_does_no_harm(fleet: Fleet, artifac
                     "ignore_errors": True,
                 },
                 {
-                    "ansible.builtin.copy": {
-                        "content": "{{ {'all': all, 'some': some, 'nobody': nobody} | to_json }}",
-                        "dest": f"{artifacts}/result.json",
-                        "mode": "0600",
-                    },
+                    **keep("{{ {'all': all, 'some': some, 'nobody': nobody} | to_json }}", artifacts / "result.json"),
                     "run_once": True,
                 },
                 {
@@ -104,7 +101,7 @@ def test_one_pass_reads_all_and_one_bad_meter_does_no_harm(fleet: Fleet, artifac
             ],
         }
     ]
-    (artifacts / "play.yml").write_text(yaml.safe_dump(book, sort_keys=False))
+    write_book(artifacts / "play.yml", book)
     accounts = json.dumps({"metering_credentials": {"product_master": {"user": "u", "password": PASSWORD}}})
     run(artifacts, "ansible-playbook", "-vvv", "-i", str(fleet.inventory), str(artifacts / "play.yml"), "-e", accounts)
     result = json.loads((artifacts / "result.json").read_text())

@@ -271,7 +271,7 @@ def _load_ansible() -> None:
     names.append("ansible_collections.ansible.builtin")
     names += [name for package in ("module_utils", "plugin_utils", "action") for name in _children(f"{COLLECTION}.{package}")]
     for name in names:
-        with contextlib.suppress(ImportError):
+        with contextlib.suppress(Exception):
             importlib.import_module(name)
 
 
