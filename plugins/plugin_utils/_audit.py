@@ -30,6 +30,7 @@ class Known:
     credentials: bool
     keys: bool
     registers: bool
+    passwords: bool
     location: Location | None
 
     def way_in(self, family: str) -> bool:
@@ -51,6 +52,7 @@ class Inventory:
             bool(raw.get("metering_credentials")),
             bool(raw.get("metering_dlms_keys")),
             bool(raw.get("metering_security_profile") or raw.get("metering_profile")),
+            bool(raw.get("metering_passwords")),
             location(raw.get("ansible_host")) or location(name),
         )
 
@@ -71,6 +73,7 @@ def reading(entry: Mapping[str, Any], told: Mapping[str, Any], known: Known | No
         text="" if ok else str(told.get("msg") or "the meter could not be read"),
         attest=entry.get("attest") or {},
         way_in=known is not None and known.way_in(family),
+        passwords=known is not None and known.passwords,
         location=known.location if known is not None else location(entry.get("host")) or location(entry.get("name")),
     )
 

@@ -259,6 +259,21 @@ def test_who_is_looked_at_more_closely() -> None:
     assert "mode" not in states(auditor.meter(ready)), "a closer look tells it"
 
 
+def test_passwords_of_the_vault_are_wanted_too() -> None:
+    auditor = Auditor(baseline(firmware=PM))
+    shut = auditor.meter(Reading("m1", "h", facts=facts("PM5560", "4.3.5"), passwords=True))
+    assert states(shut)["password"] == "unknown" and shut["verdict"] == "unknown"
+    ready = Reading("m1", "h", facts=facts("PM5560", "4.3.5"), passwords=True, way_in=True)
+    first = auditor.meter(ready)
+    assert auditor.closer(ready) and "password" not in states(first)
+    told = looked(
+        ("password:administrator", "pass", "the given password", "set by an earlier run"), ("web_protocol", "fail", "https", "http")
+    )
+    meter = auditor.looked(first, told)
+    assert meter["verdict"] == "compliant" and "web_protocol" not in states(meter), "nothing of it is wanted"
+    assert auditor.looked(first, {})["verdict"] == "unknown"
+
+
 def looked(*controls: tuple[str, str, Any, Any], **more: Any) -> dict[str, Any]:
     return {
         "controls": [

@@ -28,11 +28,15 @@ from .judge import Bare, Firmware, bare
 from .waivers import HostWaiver
 
 _DAY = 86_400
+_PASSWORDS = frozenset({"password", "password_age", "password_strength", "no_default_password"})
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One meter as it was read in one pass; ``facts`` is None where it was not, with reason and text. ``way_in``: somebody could sign in."""
+    """One meter as it was read in one pass; ``facts`` is None where it was not, with reason and text.
+
+    ``way_in``: somebody could sign in. ``passwords``: the vault has passwords that it shall have.
+    """
 
     name: str
     host: str
@@ -43,6 +47,7 @@ class Reading:
     text: str = ""
     attest: Mapping[str, Any] = field(default_factory=dict)
     way_in: bool = False
+    passwords: bool = False
     location: Location | None = None
 
 
@@ -103,8 +108,9 @@ class Auditor:
             results.append(self._covered(kind, why))
         if not why:
             results += self._evidence(reading)
-            if kind.wants_security and reading.facts is not None and not self.closer(reading):
-                results += self._from_outside(kind, reading)
+            if reading.facts is not None and not self.closer(reading):
+                results += self._from_outside(kind, reading) if kind.wants_security else []
+                results += [_no_password(outside.NOT_LOOKED)] if reading.passwords else []
         return self._closed(meter, results, kind)
 
     def closer(self, reading: Reading) -> bool:
@@ -112,7 +118,7 @@ class Auditor:
         if not reading.way_in or (reading.facts is None and reading.reason != "modbus_map_closed"):
             return False
         kind = self.kind(reading, reading.facts)
-        return kind.wants_security and self.baseline.covers(reading.name, kind.family, kind.model)
+        return (kind.wants_security or reading.passwords) and self.baseline.covers(reading.name, kind.family, kind.model)
 
     def kind(self, reading: Reading, facts: Mapping[str, Any] | None) -> Kind:
         """What the baseline says of such meters."""
@@ -240,9 +246,12 @@ class Auditor:
         reading = Reading(meter["name"], meter["host"], meter["family"], attest=attest or {}, location=meter.get("location"))
         kind = self._kind(meter["family"], {"model": meter["model"], "firmware": {"version": meter["firmware"] or "unknown"}})
         found = {item["id"]: item for item in merge.results(told)}
+        if not kind.wants_security:  # only the passwords of the vault are
+            found = {name: item for name, item in found.items() if base_id(name) in _PASSWORDS}
         reason, text = merge.failure(told)
         if not found:
-            for item in self._from_outside(kind, reading, text or "the closer look told nothing"):
+            text = text or "the closer look told nothing"
+            for item in self._from_outside(kind, reading, text) if kind.wants_security else [_no_password(text)]:
                 found[item["id"]] = {
                     **item,
                     **({"reason": reason, "remedy": merge.remedy(reason)} if item["state"] == "unknown" and reason else {}),
@@ -337,11 +346,15 @@ class Auditor:
         return self._places[key]
 
 
+def _no_password(why: str) -> Bare:
+    return bare("password", "unknown", "the given password", None, why)
+
+
 def _asked(name: str, kind: Kind) -> bool:
     """Whether the baseline asks for this by name; firmware is only judged where it does."""
     if base_id(name).startswith(("firmware", "component")):
         return True
-    return name in kind.asked or (name.startswith("user:") and "user:*" in kind.asked)
+    return name in kind.asked or name.startswith("password:") or (name.startswith("user:") and "user:*" in kind.asked)
 
 
 def _known(value: Any) -> str:
