@@ -48,17 +48,19 @@ def page() -> str:
     return HEAD + "\n".join(row(REASONS[code]) for code in sorted(REASONS)) + "\n"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Write or check docs/reason-codes.md.")
+def keep(path: Path, text: str) -> int:
+    """Write a page that is made from the catalogue; with ``--check`` only compare. The exit status."""
+    script = Path(sys.argv[0]).name
+    parser = argparse.ArgumentParser(description=f"Write or check {path.name}.")
     parser.add_argument("--check", action="store_true", help="only compare")
     if not parser.parse_args().check:
-        PAGE.write_text(page(), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page():
+    if path.exists() and path.read_text(encoding="utf-8") == text:
         return 0
-    print(f"{PAGE.name} is not what the catalogue says; run tests/tools/reason_codes.py", file=sys.stderr)
+    print(f"{path.name} is not what the catalogue says; run tests/tools/{script}", file=sys.stderr)
     return 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(keep(PAGE, page()))

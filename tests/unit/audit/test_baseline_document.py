@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import datetime
 import json
+from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.audit import baseline as engine
 from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.baseline import parse
@@ -375,6 +377,22 @@ def test_the_published_schema_names_what_the_catalogue_has():
     for place, entry in parts["security"]["properties"].items():
         known = security._ALL if place == "all" else security._OPTIONS[security.family_of(place)]
         assert set(definitions[entry["$ref"].rpartition("/")[2]]["properties"]) == set(known), place
+
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "baselines").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_is_complete_and_its_schema_is_where_it_says(path):
+    text = path.read_text(encoding="utf-8")
+    found = parse(yaml.safe_load(text)["metering_baseline"], DAY)
+    assert found.targets() and found.document["security"] and found.attestations and not found.advisories_old and found.warnings == ()
+    named = text.partition("$schema=")[2].splitlines()[0]
+    assert (path.parent / named).resolve() == engine.SCHEMA_FILE.resolve()
+    whole = Draft202012Validator(engine.schema())
+    whole.validate(json.loads(json.dumps({**yaml.safe_load(text), "other_variable": 1}, default=str)))
+    assert not whole.is_valid({"metering_baseline": {"firmwares": {}}})
+    Draft202012Validator.check_schema(engine.schema())
 
 
 # -- odd documents ----------------------------------------------------------------------------------------------------

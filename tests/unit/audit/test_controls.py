@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import controls_page
 from ansible_collections.gridops.metering.plugins.module_utils._engine.audit import baseline
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.baseline import RECOMMENDED
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.clauses import CLAUSES, FORMS
@@ -130,6 +131,11 @@ def test_the_option_of_a_setting_is_one_that_the_baseline_takes():
         assert CONTROLS[name].option == recommended.remedy, name
 
 
+def test_the_page_is_fresh():
+    assert controls_page.PAGE.read_text(encoding="utf-8") == controls_page.page(), "run tests/tools/controls_page.py"
+    assert {entry.part for entry in CONTROLS.values()} == set(controls_page.PARTS)
+
+
 def test_each_clause_looks_like_one_of_its_standard():
     used = {item for entry in CONTROLS.values() for item in entry.clauses}
     for (standard, name), clause in CLAUSES.items():
@@ -137,4 +143,6 @@ def test_each_clause_looks_like_one_of_its_standard():
         assert clause.about and clause.about[0].islower() and not clause.about.endswith("."), name
     assert {item.standard for item in used} == set(FORMS)
     assert set(CLAUSES.values()) - used == set(), "a clause that nothing speaks to"
-    assert {item.standard for item in used if not item.verified} == {"IEC 62443-4-2", "MID 2014/32/EU", "WELMEC 7.2"}, "texts that nobody could read"
+    assert {item.standard for item in used if not item.verified} == {"IEC 62443-4-2", "MID 2014/32/EU", "WELMEC 7.2"}, (
+        "texts that nobody could read"
+    )
