@@ -22,8 +22,8 @@ _METER = ("name", "host", "serial", "family", "model", "firmware", "target", "mo
 _RESULT = ("control", "title", "severity", "state", "want", "have", "text", "rule", "evidence", "remedy", "reason", "fix")
 _MORE = ("waiver_expires", "waiver_approver", "waiver_reason", "attested_by", "attested_at", "attested_text")
 _LAST = ("file", "line", "fingerprint")
-#: Columns that repeat in each row of a meter what these controls say of it.
-_OF_METER = {"seals": ("seals", "revenue_lock"), "events": ("event_counters", "event_log", "log_events", "intervention_events")}
+#: For the metrology office: columns that repeat in each row of a meter what these controls say of it.
+_OF_METER = ("seals", "revenue_lock", "revenue_lock_witness")
 COLUMNS = ("meter", *_METER[1:], *_OF_METER, *_RESULT, *_MORE, *_LAST)
 
 
@@ -37,7 +37,7 @@ def write(document: Document, history: History, out: TextIO) -> None:
     passed: dict[tuple[str, ...], list[str]] = {}
     for meter in document["meters"]:
         first = [_cell(meter[name]) for name in _METER]  # type: ignore[literal-required]
-        first += [_cell(_said(meter, ids)) for ids in _OF_METER.values()]
+        first += [_cell(_said(meter, name)) for name in _OF_METER]
         for result in meter["controls"]:
             if result["state"] == "pass":
                 key = (result["id"], result["text"], shown(result["want"]), shown(result["have"]), place(result.get("location")))
@@ -74,10 +74,10 @@ def _row(result: Result, known: Mapping[str, ControlInfo]) -> list[str]:
     return [_cell(value) for value in values]
 
 
-def _said(meter: Meter, ids: tuple[str, ...]) -> str:
-    """What the first of these controls says of the meter: who attested it, else what was found, else its state."""
+def _said(meter: Meter, control: str) -> str:
+    """What this control says of the meter: what was attested, else what was found, else its state alone."""
     for result in meter["controls"]:
-        if base_id(result["id"]) in ids:
+        if base_id(result["id"]) == control:
             attested = result.get("attested")
             if attested:
                 return f"{result['state']} {attested.get('at', '')} {attested.get('text', '')}".strip()
