@@ -395,6 +395,13 @@ def test_an_example_is_complete_and_its_schema_is_where_it_says(path):
     Draft202012Validator.check_schema(engine.schema())
 
 
+def test_the_documents_of_the_guide_are_baselines():
+    text = (Path(__file__).parents[3] / "docs" / "guides" / "baselines.md").read_text(encoding="utf-8")
+    first, parts = (block.split("```")[0] for block in text.split("```yaml\n")[1:])
+    assert parse(yaml.safe_load(first)["metering_baseline"], DAY).targets() == {"PM5560": "4.4.0", "ION9000": "4.0.0"}
+    assert parse(yaml.safe_load(parts), DAY).targets()["MCS301"] == {"version": "0206010c", "component": 1}
+
+
 # -- odd documents ----------------------------------------------------------------------------------------------------
 
 _KEYS = st.sampled_from(
