@@ -104,8 +104,7 @@ const versionText = (meter) => (meter.target && meter.target !== meter.firmware 
 
 function meterTable(meters, asked, change) {
   const header = (words, name, shape) => sortHeader(words, name, asked, change, shape);
-  const left = (meter) => (meter.attempts.limit === undefined ? "–" : meter.attempts.limit === null ? "∞" : meter.attempts.remaining === null ? "?" : count(meter.attempts.remaining));
-  const leftWords = (meter) => ({ "∞": "no limit", "?": "not known", "–": "not read" })[left(meter)];
+  const left = ({ limit, remaining }) => (limit === undefined ? "–" : limit === null ? "no limit" : remaining === null ? "not known" : count(remaining));
   return table("Meters", [
     { header: header("Meter", "name"), cell: (meter) => [link(meterHref(meter), bdi(meter.name)), el("small", { class: "narrow" }, bdi(`${meter.model} ${versionText(meter)}`)), el("small", {}, bdi(meter.host))] },
     { header: header("Verdict", "verdict"), cell: (meter) => badge(meter.verdict) },
@@ -113,7 +112,7 @@ function meterTable(meters, asked, change) {
     { header: header("Firmware", "firmware", "roomy"), cell: (meter) => bdi(versionText(meter)), roomy: true, short: true },
     { header: header("Fails", "fails", "number"), number: true, cell: (meter) => count(meter.fails) },
     { header: header("Unknown", "unknown", "number roomy"), number: true, roomy: true, cell: (meter) => count(meter.unknowns) },
-    { header: header("Attempts left", "attempts", "number roomy"), number: true, roomy: true, cell: (meter) => (leftWords(meter) ? el("abbr", { title: leftWords(meter) }, left(meter)) : left(meter)) },
+    { header: header("Attempts left", "attempts", "number roomy"), number: true, roomy: true, cell: (meter) => left(meter.attempts) },
     { head: "First finding", wide: true, roomy: true, cell: (meter) => bdi(worstText(meter)) },
   ], meters, "meters");
 }
@@ -137,7 +136,10 @@ function meterList(rest, asked) {
     go(`#/meters${text ? "?" + text : ""}`, quietly);
     draw();
   };
-  const reset = () => { location.hash = "#/meters"; };
+  const reset = () => {
+    go("#/meters");
+    show();
+  };
   const draw = () => {
     const focus = document.activeElement?.dataset?.sort;
     const found = sorted(filtered(asked), asked);
