@@ -54,4 +54,5 @@ def sentence(document: Document) -> str:
     """The sum: how many meters, and how many of them are what."""
     counts = document["totals"]["verdicts"]
     told = ", ".join(f"{counts[name]} {name}" for name in VERDICTS if counts.get(name))
-    return f"{document['verdict']}: {document['totals']['meters']} meters, {told or 'none judged'}"
+    meters = document["totals"]["meters"]
+    return f"{document['verdict']}: {meters} meter{'' if meters == 1 else 's'}, {told or 'none judged'}"

@@ -31,7 +31,7 @@ def test_a_whole_file_is_taken_as_it_is_or_laid_out_anew(tmp_path: Path, monkeyp
     path.write_text("".join(dump(document)), encoding="utf-8")
     computed = _audit_file._digest_of_text(path.read_bytes())
     assert _audit_file.read_audit(path) == document and computed == document["digest"]
-    assert _audit_file.sentence(document) == "drift: 1 meters, 1 drift"
+    assert _audit_file.sentence(document) == "drift: 1 meter, 1 drift"
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,13 @@ def test_each_state_says_what_a_person_needs(text_of) -> None:
     cases = {case.get("name"): case for case in root.iter("testcase")}
     failure = cases["mode"].find("failure")
     assert failure is not None and failure.get("type") == "high"
-    for part in ("is standard", "wanted: advanced", "baseline.yml:12", "gridops.metering.meter_security:", "metering_hosts="):
+    for part in (
+        "is standard",
+        "wanted: advanced",
+        "baseline.yml:12",
+        '- name: "Mend it"\n  gridops.metering.meter_security:',
+        "metering_hosts=",
+    ):
         assert part in failure.text
     error = cases["lockout_web"].find("error")
     assert error is not None and "does not tell" in error.get("message") and "remedy: " in error.text

@@ -65,7 +65,7 @@ def test_it_is_never_longer_than_a_comment_may_be(meters: int, text_of) -> None:
 def test_a_good_fleet_is_told_in_a_few_lines(text_of) -> None:
     document = auditmaker.finish([auditmaker.single([auditmaker.result("mode", "pass")])])
     text = text_of(markdown.write, document)
-    assert text.startswith("# Audit of 1 meters: compliant") and "## " not in text
+    assert text.startswith("# Audit of 1 meter: compliant") and "## " not in text
 
 
 def test_each_task_stands_once_with_its_meters_and_can_be_run(text_of) -> None:

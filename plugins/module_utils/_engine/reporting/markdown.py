@@ -68,7 +68,7 @@ def _head(document: Document, history: History) -> list[str]:
     scans = [scan for scan in history["scans"] if scan["digest"] == document["digest"]]
     made = f", audited {_moment(scans[-1]['at'])} by {code(scans[-1]['operator'])}" if scans else ""
     return [
-        f"# Audit of {totals['meters']:,} meters: {document['verdict']}",
+        f"# Audit of {counted(totals['meters'])}: {document['verdict']}",
         "",
         _VERDICT_TEXTS[document["verdict"]],
         "",
@@ -221,7 +221,7 @@ def _same(fix: Mapping[str, Any]) -> str:
 def _fold(name: str, info: ControlInfo, tasks: Sequence[tuple[Mapping[str, Any], list[str], Result]]) -> list[str]:
     """The tasks of one control, folded."""
     number = sum(len(meters) for dummy, meters, dummy_result in tasks)
-    lines = ["<details>", f"<summary>{_html(info['title'])} ({_html(name)}): {number:,} meters</summary>", ""]
+    lines = ["<details>", f"<summary>{_html(info['title'])} ({_html(name)}): {counted(number)}</summary>", ""]
     most = constants.MARKDOWN_TASKS.number
     for fix, meters, result in sorted(tasks, key=lambda item: -len(item[1]))[:most]:
         named = meters[: constants.MARKDOWN_NAMED.number]
@@ -243,6 +243,10 @@ def _fold(name: str, info: ControlInfo, tasks: Sequence[tuple[Mapping[str, Any],
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """A table of finished cells."""
     return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+
+
+def counted(meters: int) -> str:
+    return f"{meters:,} meter{'' if meters == 1 else 's'}"
 
 
 def code(value: str) -> str:

@@ -85,7 +85,7 @@ def task_lines(fix: Mapping[str, Any]) -> list[str]:
     task = fix.get("task")
     if isinstance(task, str):
         return task.splitlines()
-    lines = list(_yaml(task, "")) if isinstance(task, Mapping) else []
+    lines = list(_yaml(_name_first(task), "")) if isinstance(task, Mapping) else []
     return [("- " if number == 0 else "  ") + line for number, line in enumerate(lines)]
 
 
@@ -109,6 +109,11 @@ def fix_lines(fix: Mapping[str, Any], *meters: str) -> list[str]:
     runs = fix.get("runs", 1)
     again = [f"# {runs} runs, one for each hop"] if isinstance(runs, int) and runs > 1 else []
     return [*task_lines(fix), *again, f"# {command(fix, *meters)}"]
+
+
+def _name_first(task: Mapping[str, Any]) -> dict[str, Any]:
+    """As people write tasks; the canonical text has sorted them."""
+    return {**({"name": task["name"]} if "name" in task else {}), **task}
 
 
 def _yaml(value: Mapping[Any, Any], indent: str) -> Iterator[str]:

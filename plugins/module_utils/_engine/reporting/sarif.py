@@ -142,7 +142,7 @@ def _message(meter: Meter, result: Result, info: ControlInfo) -> str:
     if result["want"] is not None or result["have"] is not None:
         parts.append(f"Wanted {one_line(shown(result['want'])) or 'nothing'}, found {one_line(shown(result['have'])) or 'nothing'}.")
     if "remedy" in result:
-        parts.append(f"Remedy: {one_line(result['remedy'])}.")
+        parts.append(f"Remedy: {one_line(result['remedy']).rstrip('.')}.")
     if "fix" in result:
         parts.append(f"Run: {command(result['fix'], meter['name'])}")
     # Square brackets would be read as links.
