@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
-"""Looks for a meter that left its address, by its serial number (R-032, F-13). Reads only; never more than asked for."""
+"""Looks for a meter that left its address, by its serial number (R-032, F-13). Reads only; never more than asked for.
+
+Each family is imported where it is asked: a jump host compiles whatever is imported anew for each step.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,7 @@ from typing import Any
 from ..base.errors import MeteringError
 from ..base.target import Target, Timeouts
 from ..catalogue.models import HEP
-from ..wire.dlms.session import public
 from ..wire.loop import run
-from . import hep, mcs301, pm5000
 
 _AT_ONCE = 64
 _QUICK = Timeouts(connect=1.0, read=2.0)
@@ -38,8 +39,12 @@ def find_serial(target: Target, serial: str, networks: Iterable[str]) -> str | N
 
 
 async def _search(target: Target, serial: str, candidates: list[str]) -> str | None:
+    identify: Any
+    if target.family == HEP:
+        from .hep import identify
+    else:
+        from .pm5000 import identify
     limit = asyncio.Semaphore(_AT_ONCE)
-    identify: Any = hep.identify if target.family == HEP else pm5000.identify
 
     async def ask(address: str) -> str | None:
         async with limit:
@@ -55,6 +60,8 @@ async def _search(target: Target, serial: str, candidates: list[str]) -> str | N
 
 def find_dlms_serial(target: Target, serial: str, networks: Iterable[str]) -> str | None:
     """The address at which a DLMS/COSEM meter tells this serial number (or logical device name) to the public client, or None."""
+    from ..wire.dlms.session import public
+    from . import mcs301
 
     def ask(address: str) -> str | None:
         there = replace(target, host=address, timeouts=_QUICK)

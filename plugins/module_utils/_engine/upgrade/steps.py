@@ -16,7 +16,7 @@ from ..base.errors import DeadlineError, DeviceError
 from ..base.target import Target
 from ..catalogue import constants
 from ..catalogue.models import HEP
-from ..meters import hep, pm5000, search
+from ..meters import pm5000, search
 from ..profiles.expressions import require_library as require_jmespath
 from ..wire.loop import run
 from ..wire.probe import probe_all
@@ -117,7 +117,12 @@ class MeterSteps:
 
     def identify(self) -> Reading:
         """Model, serial and version as the meter tells them over Modbus. Raises DeviceError."""
-        identity = hep.identify_sync(self.target) if self.target.family == HEP else pm5000.identify_sync(self.target)
+        if self.target.family == HEP:
+            from ..meters import hep  # a jump host compiles whatever is imported anew for each step
+
+            identity: Any = hep.identify_sync(self.target)
+        else:
+            identity = pm5000.identify_sync(self.target)
         return Reading(
             model=identity.model.name if identity.model else identity.model_text or "",
             serial=identity.serial,
