@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import pathlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.gridops.metering.plugins.module_utils._argspec import check_attest, target_from
 from ansible_collections.gridops.metering.plugins.module_utils._engine.artifacts import manifest
 from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.baseline import Baseline
-from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.faults import BaselineError, Fault
+from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.faults import BaselineError, Fault, Path
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError, MeteringError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.accept import check_words
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import MCS301
@@ -119,8 +119,9 @@ class Checker:
 
     def _look_for_nobody(self, baseline: Baseline) -> None:
         """Patterns that name no meter of the inventory are mistyped more often than meant."""
-        given = [(("applies_to", "hosts"), baseline.coverage.hosts)]
-        given += [((*item.path, "hosts"), item.hosts) for item in (*baseline.attestations, *baseline.waivers)]
+        given: list[tuple[Path, tuple[str, ...]]] = [(("applies_to", "hosts"), baseline.coverage.hosts)]
+        given += [((*item.path, "hosts"), item.hosts) for item in baseline.attestations]
+        given += [((*item.path, "hosts"), item.hosts) for item in baseline.waivers]
         for path, patterns in given:
             for pattern in patterns:
                 if not fnmatch.filter(self._hostvars, pattern):
@@ -158,7 +159,7 @@ class Checker:
         self._checked.append("artifacts")
         found = None
         with self._fault():
-            found = manifest.load(Path(self._params["artifacts"]))
+            found = manifest.load(pathlib.Path(self._params["artifacts"]))
         for package in found.packages if found is not None and self._params["files"] else ():
             self._faults += [Fault("metering_artifacts", f"{package.id}: {item}", None) for item in manifest.faults(package)]
         for model, target in (self._targets or {}).items() if found is not None else ():

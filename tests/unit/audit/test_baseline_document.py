@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.audit import baseline as engine
+from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.assemble import Auditor, Reading
 from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.baseline import parse
 from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.faults import BaselineError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.targets import Given, refuse, targets_with
@@ -439,3 +440,27 @@ def test_a_document_within_itself_is_refused():
     endless["profile"] = endless
     (found,) = faults(endless)
     assert "16 levels" in found.text
+
+
+# -- waivers and verdicts ---------------------------------------------------------------------------------------------
+
+
+@requirement("R-233")
+@settings(max_examples=60, deadline=None)
+@given(st.integers(-60, 400), st.sampled_from(["firmware_minimum", "firmware_*", "firmware_advisory:*"]), st.booleans())
+def test_a_waiver_that_ran_out_is_a_fail_again(days, control, for_this_one):
+    """Whatever the day: waived up to the last one, failed after it, and never anything else; a waiver of something else changes nothing."""
+    waiver = {"control": control, "reason": "r", "approver": "a", "expires": str(DAY + datetime.timedelta(days=days))}
+    given = {
+        "firmware": {"advisories": False, "PM5560": {"minimum": "2.8.3"}},
+        "waivers": [{**waiver, "hosts": ["m1" if for_this_one else "m2"]}],
+    }
+    if control == "firmware_*":
+        with pytest.raises(BaselineError):
+            parse(given, DAY)
+        return
+    facts = {"model": "PM5560", "serial": "MX-1", "firmware": {"version": "2.8.2"}}
+    meter = Auditor(parse(given, DAY)).meter(Reading("m1", "192.0.2.1", facts=facts))
+    found = {item["id"]: item["state"] for item in meter["controls"]}["firmware_minimum"]
+    assert found == ("waived" if control == "firmware_minimum" and for_this_one and days >= 0 else "fail")
+    assert (meter["verdict"] in ("drift", "blocked")) == (found == "fail")
