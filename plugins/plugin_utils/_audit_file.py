@@ -36,7 +36,7 @@ def read_audit(path: Path) -> Document:
     if (given.get("schema"), given.get("schema_version")) != (SCHEMA, SCHEMA_VERSION):
         raise InputError("src", str(path), f"a document of the schema {SCHEMA}, version {SCHEMA_VERSION}", RULE)
     try:
-        whole = given["digest"] in (_digest_of_text(data), digest(given))
+        whole = given["digest"] == _digest_of_text(data) or given["digest"] == digest(given)
     except (KeyError, TypeError, AttributeError):
         raise InputError("src", str(path), "the whole audit.json of an audit", RULE) from None
     if not whole:

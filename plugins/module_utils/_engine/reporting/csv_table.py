@@ -7,8 +7,8 @@ A cell that a spreadsheet would take for a formula begins with an apostrophe.
 
 from __future__ import annotations
 
-import csv
 import functools
+import re
 from collections.abc import Mapping
 from typing import TextIO
 
@@ -18,6 +18,8 @@ from .parts import base_id, clean, info_of, infos, place, shown
 
 #: How a formula can begin, also in the wide forms that spreadsheets of East Asia take.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_QUOTED = re.compile('[",\\r\\n]')
+_END = "\r\n"
 _METER = ("name", "host", "serial", "family", "model", "firmware", "target", "mode", "gateway", "verdict")
 _RESULT = ("control", "title", "severity", "state", "want", "have", "text", "rule", "evidence", "remedy", "reason", "fix")
 _MORE = ("waiver_expires", "waiver_approver", "waiver_reason", "attested_by", "attested_at", "attested_text")
@@ -30,26 +32,25 @@ COLUMNS = ("meter", *_METER[1:], *_OF_METER, *_RESULT, *_MORE, *_LAST)
 def write(document: Document, history: History, out: TextIO) -> None:
     """The table with its head line."""
     del history  # it tells of this audit only
-    table = csv.writer(out, lineterminator="\r\n")
-    table.writerow(COLUMNS)
+    out.write(",".join(COLUMNS) + _END)
     known = infos(document)
     # What simply passes is the same on meter after meter.
-    passed: dict[tuple[str, ...], list[str]] = {}
+    passed: dict[tuple[str, ...], str] = {}
     for meter in document["meters"]:
-        first = [_cell(meter[name]) for name in _METER]  # type: ignore[literal-required]
-        first += [_cell(_said(meter, name)) for name in _OF_METER]
+        first = ",".join(_cell(meter[name]) for name in _METER)  # type: ignore[literal-required]
+        first += "," + ",".join(_cell(_said(meter, name)) for name in _OF_METER)
         for result in meter["controls"]:
             if result["state"] == "pass":
                 key = (result["id"], result["text"], shown(result["want"]), shown(result["have"]), place(result.get("location")))
-                key += (result.get("evidence", ""), result.get("remedy", ""))
+                key += (result["rule"], result.get("evidence", ""), result.get("remedy", ""), result.get("reason", ""))
                 row = passed.get(key) or passed.setdefault(key, _row(result, known))
             else:
                 row = _row(result, known)
             # The fingerprint is hexadecimal and needs no look.
-            table.writerow([*first, *row, result["fingerprint"]])
+            out.write(f"{first},{row},{result['fingerprint']}{_END}")
 
 
-def _row(result: Result, known: Mapping[str, ControlInfo]) -> list[str]:
+def _row(result: Result, known: Mapping[str, ControlInfo]) -> str:
     """The cells of one result, without its fingerprint."""
     info, fix = info_of(known, result["id"]), result.get("fix") or {}
     waiver, attested, origin = result.get("waiver", {}), result.get("attested", {}), result.get("location")
@@ -71,7 +72,7 @@ def _row(result: Result, known: Mapping[str, ControlInfo]) -> list[str]:
         origin["file"] if origin else "",
         str(origin["line"]) if origin else "",
     )
-    return [_cell(value) for value in values]
+    return ",".join(map(_cell, values))
 
 
 def _said(meter: Meter, control: str) -> str:
@@ -89,4 +90,6 @@ def _said(meter: Meter, control: str) -> str:
 def _cell(text: str) -> str:
     """A text as a cell that no spreadsheet computes. Most of them come again with every meter."""
     found = clean(text).replace("\r\n", "\n")
-    return "'" + found if found.startswith(_FORMULA) or found.lstrip().startswith(_FORMULA) else found
+    if found.startswith(_FORMULA) or found.lstrip().startswith(_FORMULA):
+        found = "'" + found
+    return '"' + found.replace('"', '""') + '"' if _QUOTED.search(found) else found
