@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,7 +29,7 @@ SUPPORT = ROOT / "tests" / "support"
 HALLS, INFEED = "Canary-halls-1", "Canary-infeed-2"
 GITLAB_TOKEN, GITHUB_TOKEN = "Canary-glpat", "Canary-ghs"
 ACCOUNTS = {"product_master": {"user": "user2", "password": HALLS}}
-WRITES = {"ftp_login_ok", "ftp_login_failed", "ftp_stored", "trigger_request", "modbus_write", "setting_changed"}
+WRITES = {"ftp_login_ok", "ftp_login_failed", "ftp_stored", "trigger_request", "modbus_write", "setting_written"}
 
 
 def hall(name: str, firmware: str) -> dict[str, Any]:
@@ -47,7 +48,8 @@ METERS = [
             "settings": {
                 "web_programming": True,
                 "panel_programming": False,
-                **{"lockout_ion": 5, "lockout_modbus": 5, "lockout_web": 5, "lockout_duration": 30},
+                **{f"lockout_{name}": 5 for name in ("ion", "modbus", "web", "sftp", "ssh")},
+                "lockout_duration": 30,
             },
         },
     },
@@ -146,9 +148,9 @@ class Site:
         """A file of the artifacts of a job."""
         return json.loads((self.forge.folder / "artifacts" / pipeline / path).read_text(encoding="utf-8"))
 
-    def writes(self) -> int:
-        """How often anything was done to any meter."""
-        return sum(1 for event in self.fleet.events() if event["kind"] in WRITES)
+    def done(self) -> list[dict[str, Any]]:
+        """What was done to meters, except by the people of the story."""
+        return [event for event in self.fleet.events() if event["kind"] in WRITES and event.get("by") != "operator"]
 
 
 @pytest.fixture
@@ -181,3 +183,74 @@ def test_the_pipelines_fit_the_published_schemas(words: list[str]) -> None:
     folder = ROOT / "examples" / "pipelines"
     done = subprocess.run([BIN / "check-jsonschema", *words], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def env_of(site: Site, pipeline: str) -> dict[str, str]:
+    """The digests that the job ``plan`` hands on."""
+    text = (site.forge.folder / "artifacts" / pipeline / "plan.env").read_text(encoding="utf-8")
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+@pytest.mark.needs_debian("postgresql")
+@pytest.mark.requirement("R-116")
+def test_the_whole_way(site: Site) -> None:
+    """GitLab: drift appears, the night finds it, the merge request shows the plan, apply does that, the audit is compliant, apply again does nothing.
+
+    Then GitHub's workflows with the same repository: another drift, found, shown, mended.
+    """
+    lab, forges, repository = site.gitlab, site.forges, site.repository
+    night = lab.run(site.lab("schedule"))
+    assert states(night) == {"audit": "success", "finding": "success"}, night["audit"].output[-4000:]
+    assert forges.open("gitlab") == []
+
+    # A person at the display, and a meter from the stock.
+    site.fleet.meter("infeed-1").action("set_setting", name="panel_programming", value=True)
+    site.fleet.meter("hall-2").action("set_firmware", version="2.7.8")
+    night = lab.run(site.lab("schedule"))
+    assert states(night) == {"audit": "failed", "finding": "success"}
+    (issue,) = forges.open("gitlab")
+    assert issue["title"] == "Meters: drift, 2 of 4 not compliant" and issue["labels"] == ["meter-audit"]
+    assert "panel_programming" in issue["description"] and "hall-2" in issue["description"]
+    assert site.done() == []
+
+    # The window is shut: a merge request, and what its apply does.
+    closed = (datetime.now(UTC) + timedelta(days=3)).strftime("%a").lower()
+    repository.git("checkout", "-q", "-b", "mend")
+    repository.edit("campaign.yml", "campaign: winter-2026", "campaign: mend-hall-2")
+    repository.edit("campaign.yml", "[mon, tue, wed, thu]", f"[{closed}]")
+    repository.commit("Mend what the night found")
+    shown = lab.run(site.lab("merge_request_event"), branch="mend")
+    assert states(shown) == {"check": "success", "plan": "success", "tell": "success"}, [job.output[-3000:] for job in shown.values()]
+    (comment,) = forges.comments["gitlab"]
+    digests = env_of(site, "gitlab-3")
+    assert digests["METERING_PLAN_DIGEST"][:12] in comment["body"] and digests["METERING_SECURITY_PLAN_DIGEST"] in comment["body"]
+    assert "hall-2" in comment["body"] and "panel_programming: on to off" in comment["body"]
+
+    repository.git("checkout", "-q", "main")
+    repository.git("merge", "-q", "mend")
+    main = lab.run(site.lab("push"), manual=["apply"])
+    assert states(main) == {"check": "success", "plan": "success", "apply": "failed", "audit": "failed", "finding": "success"}
+    assert env_of(site, "gitlab-4") == digests, "nothing has changed between merge request and approval"
+    assert "window" in main["apply"].output
+    assert site.done() == []
+
+    # The window opens.
+    repository.edit(
+        "campaign.yml", f'[{closed}], from: "22:00", to: "05:00"', '[mon, tue, wed, thu, fri, sat, sun], from: "00:00", to: "00:00"'
+    )
+    repository.commit("In these days")
+    assert states(lab.run(site.lab("push")))["apply"] == "waiting", "nobody has approved"
+    assert site.done() == []
+    done = lab.run(site.lab("push"), manual=["apply"], again=5)
+    assert states(done) == {"apply": "success", "audit": "success", "finding": "success"}, done["apply"].output[-6000:]
+    assert site.fleet.meter("hall-2").state()["firmware"] == "2.9.9"
+    assert site.fleet.meter("infeed-1").state()["settings"]["panel_programming"] is False
+    changes = site.done()
+    assert {event["meter"] for event in changes} == {"hall-2", "infeed-1"}
+    assert forges.open("gitlab") == [] and forges.issues["gitlab"][0]["notes"]
+    evidence = site.kept("gitlab-5", "audit/build/audit/audit.json")
+    assert evidence["verdict"] == "compliant"
+
+    again = lab.run(site.lab("push"), manual=["apply"], again=5)
+    assert states(again) == {"apply": "success", "audit": "success", "finding": "success"}
+    assert site.done() == changes

@@ -42,7 +42,7 @@ STEP_WORDS = {"name", "id", "if", "uses", "with", "env", "run", "continue-on-err
 
 @dataclass
 class Job:
-    """How one job ended: ``success``, ``failed``, or ``skipped`` (also a manual one that nobody started)."""
+    """How one job ended: ``success``, ``failed``, ``skipped``, or ``waiting`` for somebody who starts it or one before it."""
 
     state: str
     output: str = ""
@@ -64,10 +64,15 @@ class Forge:
         return self.folder / "checkout"
 
     def start(self, branch: str) -> None:
-        """A clean checkout, as at the start of a job."""
-        shutil.rmtree(self.checkout, ignore_errors=True)
-        command = ["git", "clone", "-q", "--branch", branch, str(self.repository), str(self.checkout)]
-        subprocess.run(command, check=True, capture_output=True)
+        """A clean checkout, as runners make it: fetched anew, everything that is not in Git removed."""
+        if not self.checkout.exists():
+            self._git("clone", "-q", str(self.repository), str(self.checkout), folder=self.folder)
+        self._git("fetch", "-q", "origin", branch)
+        self._git("checkout", "-q", "--force", "FETCH_HEAD")
+        self._git("clean", "-q", "-ffdx")
+
+    def _git(self, *words: str, folder: Path | None = None) -> None:
+        subprocess.run(["git", *words], cwd=folder or self.checkout, check=True, capture_output=True)
 
     def bash(self, script: str, env: Mapping[str, str], name: str) -> tuple[int, str]:
         """Run lines as both systems do: stop at the first that fails."""
@@ -135,7 +140,7 @@ class GitLab:
         self.pipelines = 0
 
     def run(self, variables: Mapping[str, str], manual: Sequence[str] = (), again: int = 0, branch: str = "main") -> dict[str, Job]:
-        """One pipeline, or with ``again`` its manual jobs started once more; each job by its name."""
+        """One pipeline, or of the pipeline with the number ``again`` the manual jobs and what waits for them; each job by its name."""
         self.forge.start(branch)
         spec = yaml.safe_load((self.forge.checkout / ".gitlab-ci.yml").read_text(encoding="utf-8"))
         stages, default = spec.pop("stages"), spec.pop("default")
@@ -150,9 +155,11 @@ class GitLab:
                     continue
                 _only(job, GITLAB_WORDS, name)
                 rule = next((rule for rule in job["rules"] if holds(rule["if"], variables)), None)
-                if rule is None or (again and name not in manual):
+                needed = {need if isinstance(need, str) else need["job"] for need in job.get("needs", [])}
+                if rule is None or (again and name not in manual and not needed & set(done)):
                     continue
-                done[name] = self._job(name, job, rule, variables, manual, done, store, branch)
+                earlier = [other for other in jobs if stages.index(jobs[other]["stage"]) < stages.index(stage)]
+                done[name] = self._job(name, job, rule, variables, manual, done, earlier, store, branch)
         return done
 
     def _job(
@@ -163,13 +170,16 @@ class GitLab:
         variables: Mapping[str, str],
         manual: Sequence[str],
         done: Mapping[str, Job],
+        earlier: Sequence[str],
         store: Path,
         branch: str,
     ) -> Job:
         when = rule.get("when", "on_success")
-        before = {item if isinstance(item, str) else item["job"]: item for item in job.get("needs", done)}
-        waits = [other for other in before if other in done and done[other].state != "success"]
-        if (when == "manual" and name not in manual) or (waits and when != "always"):
+        before = {item if isinstance(item, str) else item["job"]: item for item in job.get("needs", earlier)}
+        found = {done[other].state for other in before if other in done}
+        if (when == "manual" and name not in manual) or "waiting" in found:
+            return Job("waiting")
+        if found - {"success"} and when != "always":
             return Job("skipped")
         self.forge.start(branch)
         env = {

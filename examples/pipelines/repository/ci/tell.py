@@ -66,9 +66,9 @@ def audited(folder):
     document = json.loads((Path(folder) / "audit.json").read_text(encoding="utf-8"))
     if document["verdict"] == "compliant":
         return "", ""
-    verdicts = document["totals"]["verdicts"]
-    bad = ", ".join(f"{count} {name}" for name, count in verdicts.items() if count and name != "compliant")
-    return f"Meters: {document['verdict']} ({bad})", text(Path(folder) / "audit.md")
+    count = document["totals"]["meters"]
+    bad = count - document["totals"]["verdicts"]["compliant"]
+    return f"Meters: {document['verdict']}, {bad} of {count} not compliant", text(Path(folder) / "audit.md") + where
 
 
 if ENV.get("GITLAB_CI"):
