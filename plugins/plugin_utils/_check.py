@@ -10,6 +10,7 @@ import fnmatch
 import pathlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.gridops.metering.plugins.module_utils._argspec import check_attest, target_from
@@ -18,7 +19,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.bas
 from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.faults import BaselineError, Fault, Path
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError, MeteringError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.accept import check_words
-from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import MCS301
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import MCS301, PM5000
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import parts, waves
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.campaign import Campaign
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.plan import check_targets, check_version
@@ -108,6 +109,7 @@ class Checker:
         for text in self._baseline.warnings:
             self._notice("metering_baseline.firmware", text, None)
         self._look_for_nobody(self._baseline)
+        self._look_for_outsiders(self._baseline)
         for number, waiver in enumerate(self._baseline.waivers):
             if waiver.expired(self._baseline.today):
                 text = f"metering_baseline.waivers[{number}]: the waiver of {waiver.control} ran out on {waiver.expires}, so it is a fail again"
@@ -127,6 +129,15 @@ class Checker:
                 if not fnmatch.filter(self._hostvars, pattern):
                     option = f"metering_baseline.{'.'.join(map(str, path))}"
                     self._notice(option, f"{option}: {pattern} names no meter of the inventory", baseline.origin(path))
+
+    def _look_for_outsiders(self, baseline: Baseline) -> None:
+        """Meters that the baseline says nothing of, as far as the inventory tells: of no meter it is said which model it is."""
+        by_name = replace(baseline.coverage, models=())
+        families = {host: str(Said(self._hostvars, host).get("family") or PM5000) for host in self._hosts if host in self._hostvars}
+        outside = [host for host, family in families.items() if by_name.why(host, family, "")]
+        if outside:
+            text = f"metering_baseline.applies_to: {len(outside)} of {len(self._hosts)} meters are not covered, the first is {outside[0]}"
+            self._notice("metering_baseline.applies_to", text, baseline.origin(("applies_to",)))
 
     def _wanted(self, campaign: Campaign) -> None:
         if not (self._params["targets"] or campaign.targets or self._baseline):
