@@ -41,13 +41,18 @@ def write(document: Document, history: History, out: TextIO) -> None:
         first += "," + ",".join(_cell(_said(meter, name)) for name in _OF_METER)
         for result in meter["controls"]:
             if result["state"] == "pass":
-                key = (result["id"], result["text"], shown(result["want"]), shown(result["have"]), place(result.get("location")))
-                key += (result["rule"], result.get("evidence", ""), result.get("remedy", ""), result.get("reason", ""))
+                key = _same(result)
                 row = passed.get(key) or passed.setdefault(key, _row(result, known))
             else:
                 row = _row(result, known)
             # The fingerprint is hexadecimal and needs no look.
             out.write(f"{first},{row},{result['fingerprint']}{_END}")
+
+
+def _same(result: Result) -> tuple[str, ...]:
+    """All of a result that passes but its fingerprint."""
+    told = (result["id"], result["text"], shown(result["want"]), shown(result["have"]), result["rule"], place(result.get("location")))
+    return (*told, result.get("evidence", ""), result.get("remedy", ""), result.get("reason", ""))
 
 
 def _row(result: Result, known: Mapping[str, ControlInfo]) -> str:
