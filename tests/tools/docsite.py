@@ -20,9 +20,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-import docsite_sphinx
-
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "build" / "docsite"
 SOURCE, PLUGINS, HTML = SITE / "source", SITE / "plugins", SITE / "html"
@@ -244,6 +241,9 @@ def check() -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.parse_args()
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    import docsite_sphinx  # Sphinx takes a second
+
     try:
         faults = stage()
         plugin_pages()

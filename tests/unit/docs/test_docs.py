@@ -14,10 +14,15 @@ import pytest
 import yaml
 
 from ansible_collections.gridops.metering.plugins.module_utils import _facts, _firmware, _rollout, _security
+from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import reasons
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "roles").rglob("README.md"))]
-GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
+INDEX = ROOT / "docs" / "README.md"
+GUIDES = [
+    *(ROOT / "README.md", ROOT / "CONTRIBUTING.md", INDEX, ROOT / "docs" / "playbooks.md"),
+    *(page for folder in ("guides", "concepts", "contributing") for page in sorted((ROOT / "docs" / folder).glob("*.md"))),
+]
 #: Variables that are no option of a module.
 OWN = {"metering_version", "metering_hosts", "metering_peer_group", "metering_facts", "metering_read", "metering_users"}
 MODELS = {
@@ -79,7 +84,9 @@ def test_variables_in_the_guides_exist() -> None:
 
 def test_playbooks_in_the_guides_exist() -> None:
     for page in GUIDES:
-        for name in re.findall(r"ansible-playbook (?:-i \S+ )?gridops\.metering\.(\w+)", page.read_text(encoding="utf-8")):
+        for name in re.findall(
+            r"(?:ansible-playbook (?:-i \S+ )?|import_playbook: )gridops\.metering\.(\w+)", page.read_text(encoding="utf-8")
+        ):
             assert (ROOT / "playbooks" / f"{name}.yml").exists(), (page.name, name)
 
 
@@ -92,6 +99,37 @@ def test_yaml_in_the_guides_is_yaml() -> None:
 def test_reason_codes_are_fresh() -> None:
     codes = tool("reason_codes")
     assert codes.PAGE.read_text(encoding="utf-8") == codes.page(), "run tests/tools/reason_codes.py"
+
+
+def test_every_reason_code_has_its_place_in_troubleshooting_once() -> None:
+    page = (ROOT / "docs" / "guides" / "troubleshooting.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", page, re.M)
+    assert sorted(code for row in rows for code in re.findall(r"\w+", row)) == sorted(reasons.REASONS)
+
+
+def test_every_playbook_has_a_row() -> None:
+    page = (ROOT / "docs" / "playbooks.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| \w", page.partition("## The variables")[0], re.M)
+    assert sorted(rows) == sorted(book.stem for book in (ROOT / "playbooks").glob("*.yml"))
+
+
+def test_the_index_lists_every_page() -> None:
+    indexes = {INDEX, ROOT / "docs" / "decisions" / "README.md"}
+    listed = {
+        (index.parent / link).resolve()
+        for index in indexes
+        for link in re.findall(r"\]\(([^)#\s]+\.md)\)", index.read_text(encoding="utf-8"))
+    }
+    assert set((ROOT / "docs").rglob("*.md")) - listed <= {INDEX}
+
+
+def test_the_drawing_of_the_rooms_is_that_of_the_contract() -> None:
+    architecture = tool("architecture")
+    assert architecture.DRAWING.read_text(encoding="utf-8") == architecture.drawing(), "run tests/tools/architecture.py"
+    page = (ROOT / "docs" / "concepts" / "architecture.md").read_text(encoding="utf-8")
+    engine = ROOT / "plugins" / "module_utils" / "_engine"
+    rooms = {path.parent.name for path in engine.glob("*/__init__.py")}
+    assert rooms == set(architecture.ABOUT) == set(re.findall(r"^\| `(\w+)` \|", page, re.M))
 
 
 def test_the_demonstration_expects_an_end_for_every_meter() -> None:
