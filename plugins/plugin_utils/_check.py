@@ -16,7 +16,7 @@ from typing import Any
 from ansible_collections.gridops.metering.plugins.module_utils._argspec import check_attest, target_from
 from ansible_collections.gridops.metering.plugins.module_utils._engine.artifacts import manifest
 from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.baseline import Baseline
-from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.faults import BaselineError, Fault, Path
+from ansible_collections.gridops.metering.plugins.module_utils._engine.audit.faults import BaselineError, Flaw, Path
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import InputError, MeteringError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.accept import check_words
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import MCS301, PM5000
@@ -43,8 +43,8 @@ class Checker:
         self._hostvars = task_vars["hostvars"]
         self._hosts = [str(host) for host in params["meters"] or task_vars["ansible_play_hosts_all"]]
         self._checked: list[str] = []
-        self._faults: list[Fault] = []
-        self._notices: list[Fault] = []
+        self._faults: list[Flaw] = []
+        self._notices: list[Flaw] = []
         self._baseline: Baseline | None = None
         self._targets: dict[str, Any] | None = None
 
@@ -172,7 +172,7 @@ class Checker:
         with self._fault():
             found = manifest.load(pathlib.Path(self._params["artifacts"]))
         for package in found.packages if found is not None and self._params["files"] else ():
-            self._faults += [Fault("metering_artifacts", f"{package.id}: {item}", None) for item in manifest.faults(package)]
+            self._faults += [Flaw("metering_artifacts", f"{package.id}: {item}", None) for item in manifest.faults(package)]
         for model, target in (self._targets or {}).items() if found is not None else ():
             version, dummy = parts.split(target)
             if not any(version == package.version and model in {item.name for item in package.models} for package in found.packages):
@@ -185,7 +185,7 @@ class Checker:
         known, told = known_variables(), set()
         for host in self._hosts:
             if host not in self._hostvars:
-                self._faults.append(Fault("meters", f"meters: {host!r} is not in the inventory", None))
+                self._faults.append(Flaw("meters", f"meters: {host!r} is not in the inventory", None))
                 continue
             raw = self._hostvars.raw_get(host)
             self._meter(host, raw)
@@ -227,12 +227,12 @@ class Checker:
         except BaselineError as error:
             self._faults += error.faults
         except InputError as error:
-            self._faults.append(Fault(error.option, before + str(error), _place(host, raw, error.option)))
+            self._faults.append(Flaw(error.option, before + str(error), _place(host, raw, error.option)))
         except MeteringError as error:
-            self._faults.append(Fault("", before + str(error), None))
+            self._faults.append(Flaw("", before + str(error), None))
 
     def _notice(self, option: str, text: str, place: Location | None) -> None:
-        self._notices.append(Fault(option, text, place))
+        self._notices.append(Flaw(option, text, place))
 
 
 def _place(host: str, raw: Mapping[str, Any] | None, option: str) -> Location | None:
@@ -244,6 +244,6 @@ def _place(host: str, raw: Mapping[str, Any] | None, option: str) -> Location | 
     return next((found for variable in names if (found := location_of(raw, variable))), location(host))
 
 
-def _plain(item: Fault) -> dict[str, Any]:
+def _plain(item: Flaw) -> dict[str, Any]:
     place = item.location or {"file": "", "line": 0}
     return {"option": item.option, "text": item.text, **place}

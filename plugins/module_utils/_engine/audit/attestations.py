@@ -40,11 +40,7 @@ class Attestation:
 
 def attestations_from(given: Sequence[Mapping[str, Any]], today: datetime.date, faults: Faults) -> tuple[Attestation, ...]:
     """From the checked part ``attested``."""
-    found = []
-    for number, item in enumerate(given):
-        with faults.at("attested", number):
-            found.append(_attestation(number, item, today))
-    return tuple(found)
+    return faults.each("attested", given, lambda number, item: _attestation(number, item, today))
 
 
 def _attestation(number: int, item: Mapping[str, Any], today: datetime.date) -> Attestation:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ..base.errors import InputError
 from ..catalogue import constants
@@ -17,12 +17,13 @@ from ..reporting.document import Location
 
 WHAT, RULE = "metering_baseline", "rollout 4.2"
 Path = tuple[str | int, ...]
+Entry = TypeVar("Entry")
 #: Tells where a value was written, None where that is not known.
 Locate = Callable[[Any], Location | None]
 
 
 @dataclass(frozen=True)
-class Fault:
+class Flaw:
     """One fault: the option, the whole sentence, and where it stands."""
 
     option: str
@@ -36,7 +37,7 @@ class Fault:
 class BaselineError(InputError):
     """All that is wrong with a baseline. ``faults`` has each by itself."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
+    def __init__(self, faults: Sequence[Flaw]) -> None:
         self.faults = tuple(faults)
         super().__init__(faults[0].option, None, "a baseline without faults", RULE, secret=True)
         shown = [str(item) for item in faults[: constants.BASELINE_FAULTS.number]]
@@ -50,11 +51,11 @@ class Faults:
 
     def __init__(self, raw: Any, locate: Locate | None) -> None:
         self._raw, self._locate = raw, locate
-        self._found: list[Fault] = []
+        self._found: list[Flaw] = []
 
     def add(self, path: Path, error: InputError, before: str = "") -> None:
         """One fault at this place, with what goes before its option; the same sentence is told once."""
-        fault = Fault(before + error.option, before + str(error), where(self._raw, path, self._locate))
+        fault = Flaw(before + error.option, before + str(error), where(self._raw, path, self._locate))
         if fault.text not in [item.text for item in self._found]:
             self._found.append(fault)
 
@@ -65,6 +66,14 @@ class Faults:
             yield
         except InputError as error:
             self.add(path, error)
+
+    def each(self, part: str, given: Sequence[Any], read: Callable[[int, Any], Entry]) -> tuple[Entry, ...]:
+        """What ``read`` makes of the entries of a list, without those that are faulty."""
+        found = []
+        for number, item in enumerate(given):
+            with self.at(part, number):
+                found.append(read(number, item))
+        return tuple(found)
 
     def end(self) -> None:
         """Raise BaselineError if there were any."""

@@ -15,7 +15,7 @@ from ..planning import parts
 from ..planning.plan import check_targets
 from ..reporting.document import Location
 from .baseline import Baseline
-from .faults import RULE, WHAT, BaselineError, Fault, Path
+from .faults import RULE, WHAT, BaselineError, Flaw, Path
 from .firmware_wanted import FirmwareWanted
 
 
@@ -48,7 +48,7 @@ def refuse(baseline: Baseline, given: Given) -> None:
     here = baseline.origin(path)
     place = f" in {here['file']}:{here['line']}" if here else ""
     accepted = f"{says}, as {'.'.join(map(str, (WHAT, *path)))} says{place}"
-    raise BaselineError([Fault(given.option, str(InputError(given.option, given.target, accepted, RULE)), given.location)])
+    raise BaselineError([Flaw(given.option, str(InputError(given.option, given.target, accepted, RULE)), given.location)])
 
 
 def _against(wanted: FirmwareWanted, target: Any) -> tuple[Path | None, str]:

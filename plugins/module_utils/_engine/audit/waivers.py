@@ -32,11 +32,7 @@ class HostWaiver(Waiver):
 
 def waivers_from(given: Sequence[Mapping[str, Any]], today: datetime.date, faults: Faults) -> tuple[HostWaiver, ...]:
     """From the checked part ``waivers``."""
-    found = []
-    for number, item in enumerate(given):
-        with faults.at("waivers", number):
-            found.append(_waiver(number, item, today))
-    return tuple(found)
+    return faults.each("waivers", given, lambda number, item: _waiver(number, item, today))
 
 
 def _waiver(number: int, item: Mapping[str, Any], today: datetime.date) -> HostWaiver:
