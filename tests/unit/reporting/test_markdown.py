@@ -84,6 +84,16 @@ def test_each_task_stands_once_with_its_meters_and_can_be_run(text_of) -> None:
     assert "| `removes_users` | users that the document does not name" in text
 
 
+def test_campaigns_are_told_the_newest_first_with_the_reason_of_what_no_run_mends(text_of) -> None:
+    blocked = auditmaker.result("firmware_target", "fail", "4.4.0", "1.0.0", reason="no_documented_path")
+    past = auditmaker.history(campaigns=7, meters=20)
+    text = text_of(markdown.write, auditmaker.finish([auditmaker.single([blocked])]), past)
+    (rows,) = [table for table in tables(text) if table[0][0] == "Campaign"]
+    assert [row[0] for row in rows[1:]] == ["wave-7", "wave-6", "wave-5", "wave-4", "wave-3"]
+    assert rows[1][3] == past["campaigns"][-1]["head"] and "verified" in rows[1][2]
+    assert "and should be 4.4.0 (`no_documented_path`)" in text
+
+
 def test_a_waiver_near_its_end_is_marked(text_of) -> None:
     waivers = [{"reason": "r", "approver": "a", "expires": day} for day in ("2026-12-01", "2027-06-30", "never")]
     results = [auditmaker.result(f"c{number}", "waived", waiver=waiver) for number, waiver in enumerate(waivers)]

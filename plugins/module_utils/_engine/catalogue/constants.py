@@ -303,7 +303,7 @@ MARKDOWN_CHARACTERS = Constant(
     "markdown_characters", 60_000, "characters", ("own",), "of a summary: below the 65,536 that a comment on GitHub may hold"
 )
 MARKDOWN_METERS = Constant("markdown_meters", 50, "rows", ("own",), "of a table in a summary; the others are counted")
-MARKDOWN_TASKS = Constant("markdown_tasks", 5, "tasks", ("own",), "shown for one control of a summary")
+MARKDOWN_TASKS = Constant("markdown_tasks", 5, "tasks", ("own",), "shown for one control of a summary, and campaigns at all")
 MARKDOWN_NAMED = Constant("markdown_named", 10, "meters", ("own",), "named beside a task of a summary")
 MARKDOWN_CELL = Constant("markdown_cell", 200, "characters", ("own",), "of one value or sentence in a summary")
 REPORT_SCANS = Constant("report_scans", 400, "audits", ("own",), "of the past that reports show, the newest: a year of nights")

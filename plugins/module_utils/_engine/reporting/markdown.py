@@ -54,6 +54,7 @@ def _sections(document: Document, history: History) -> Iterator[tuple[str, list[
     yield "the controls", _controls(document, known)
     yield "the waivers", _waivers(document, history)
     yield "what cannot be undone", _irreversible(document)
+    yield "the campaigns", _campaigns(history)
     tasks = _tasks(document, known)
     if tasks:
         yield "the tasks", ["", "## What to run", ""]
@@ -103,7 +104,7 @@ def _meters(document: Document, known: Mapping[str, ControlInfo]) -> list[str]:
                 meter["verdict"],
                 str(summary.get("fail", 0)),
                 str(summary.get("unknown", 0)),
-                f"{code(worst['id'])}: {text(worst['text'])}" if worst else text(meter["text"]),
+                f"{code(worst['id'])}: {text(worst['text'])}{_reason(worst)}" if worst else text(meter["text"]),
             )
         )
     head = ("Meter", "Model", "Firmware", "Verdict", "Fail", "Unknown", "Worst finding")
@@ -113,6 +114,12 @@ def _meters(document: Document, known: Mapping[str, ControlInfo]) -> list[str]:
         counts = ", ".join(f"{sum(item['verdict'] == verdict for item in rest):,} {verdict}" for verdict in VERDICTS[:-1])
         lines += ["", f"And {len(rest):,} more ({counts})."]
     return lines
+
+
+def _reason(result: Result) -> str:
+    """The code that says why no run mends it."""
+    reason = result.get("reason", "")
+    return f" ({code(reason)})" if reason else ""
 
 
 def _rank(meter: Meter, known: Mapping[str, ControlInfo]) -> tuple[int, int]:
@@ -183,6 +190,23 @@ def _soon(day: str, now: float | None) -> str:
         return ""
     left = None if now is None else ends - now
     return " **soon**" if left is not None and left <= constants.WAIVER_SOON.number * _DAY else ""
+
+
+def _campaigns(history: History) -> list[str]:
+    """How the newest campaigns ended, with the heads of their journals."""
+    newest = sorted(history["campaigns"], key=lambda item: max((each["started"] for each in item["tries"]), default=0.0), reverse=True)
+    if not newest:
+        return []
+    rows = [
+        (
+            code(item["campaign"]),
+            f"{item['meters']:,}",
+            ", ".join(f"{number:,} {text(outcome)}" for outcome, number in sorted(item["outcomes"].items())),
+            code(item["head"]),
+        )
+        for item in newest[: constants.MARKDOWN_TASKS.number]
+    ]
+    return ["", "## Campaigns", "", *table(("Campaign", "Meters", "Outcomes", "Journal head"), rows)]
 
 
 def _irreversible(document: Document) -> list[str]:
