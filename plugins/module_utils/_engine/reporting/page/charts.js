@@ -86,7 +86,7 @@ function complianceChart(scans) {
     const box = { left: 44, right: width - 8, top: 10, bottom: height - 26 };
     const from = scans[0].at;
     const to = scans.at(-1).at;
-    const x = (at) => box.left + ((box.right - box.left) * (to > from ? at - from : 1)) / (to > from ? to - from : 1);
+    const x = (at) => box.left + ((box.right - box.left) * (at - from)) / (to - from);
     const y = (part) => box.bottom - (box.bottom - box.top) * part;
     const drawn = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", class: "chart" }, svg("title", {}, complianceWords(scans)));
     let floor = scans.map(() => 0);
@@ -94,7 +94,7 @@ function complianceChart(scans) {
       const roof = scans.map((scan, at) => floor[at] + (scan.verdicts[name] || 0) / whole(scan));
       const edge = scans.map((scan, at) => [x(scan.at), y(roof[at])]);
       const under = scans.map((scan, at) => [x(scan.at), y(floor[at])]).reverse();
-      const shape = scans.length > 1 ? line([...edge, ...under]) + "Z" : `M${box.left} ${edge[0][1]}H${box.right}V${under[0][1]}H${box.left}Z`;
+      const shape = line([...edge, ...under]) + "Z";
       drawn.append(svg("path", { d: shape, class: `f-${name} area` }));
       if (HATCHED.has(name)) drawn.append(svg("path", { d: shape, fill: "url(#hatch)" }));
       if (name === "compliant") drawn.append(svg("path", { d: line(edge), class: "l-compliant" }));
@@ -112,6 +112,7 @@ function complianceChart(scans) {
 function complianceWords(scans) {
   const part = (scan) => share(scan.verdicts.compliant || 0, Object.values(scan.verdicts).reduce((one, other) => one + other, 0));
   const [first, last] = [scans[0], scans.at(-1)];
+  if (first.at === last.at) return `Compliant meters: ${part(last)} on ${day(last.at)}, in the only audit that the records hold.`;
   return `Compliant meters: ${part(first)} on ${day(first.at)}, ${part(last)} on ${day(last.at)}.`;
 }
 
@@ -143,7 +144,7 @@ function upgradesChart(campaigns, tall = 200) {
     }
     return put(drawn, {}, dates(box, from, to, x));
   };
-  return [el("p", {}, words), ended.length ? fitted(draw, tall) : null];
+  return [el("p", {}, words), ended.length > 1 ? fitted(draw, tall) : null];
 }
 
 function legend(kinds) {

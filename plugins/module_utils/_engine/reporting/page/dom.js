@@ -23,7 +23,7 @@ function share(part, whole) {
   const value = (100 * part) / whole;
   if (part > 0 && value < 0.1) return "under 0.1 %";
   if (part < whole && value > 99.9) return "over 99.9 %";
-  return `${value % 1 ? value.toFixed(1) : value} %`;
+  return `${Number(value.toFixed(1))} %`;
 }
 
 const day = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 10);

@@ -14,7 +14,7 @@ function campaignList() {
     const failed = campaign.tries.filter((item) => !PROVEN.has(item.outcome));
     return el("section", { class: "card" }, el("h2", {}, bdi(campaign.campaign), el("small", {}, ` ${many(campaign.meters, "meter")}`)),
       bars([{ label: "Outcomes", parts, whole: campaign.meters }]),
-      campaign.tries.filter((item) => item.finished !== null).length > 1 ? upgradesChart([campaign], 120) : null,
+      campaign.tries.length ? upgradesChart([campaign], 120) : null,
       facts([["When", span(campaign)], ["Reasons", reasons.map(([reason, n]) => `${reason} (${count(n)})`).join(", ")], ["Head of the journal", digestText(campaign.head, "Copy the head")]]),
       failed.length ? el("details", {}, el("summary", {}, `${many(failed.length, "attempt")} without proof of success`), triesTable(failed)) : null);
   });

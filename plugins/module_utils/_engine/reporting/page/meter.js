@@ -8,9 +8,12 @@ function resultsOf(meter) {
 const place = (file, number) => (file ? copied(number ? `${file}:${number}` : file, "Copy the place") : null);
 const valueText = (value) => el("span", { class: "value" }, bdi(shown(value)));
 
+// Clauses by standard, and of each standard those whose text was compared apart from the others.
 function clauses(list) {
   if (!list.length) return null;
-  return el("ul", { class: "clauses" }, list.map((item) => el("li", {}, bdi(`${item.standard} ${item.clause}`), " ", el("small", {}, item.verified ? "compared with its text" : "not compared with its text"))));
+  const groups = groupBy(list, (item) => `${item.standard}\n${item.verified}`);
+  return el("ul", { class: "clauses" }, [...groups.values()].map((items) => el("li", {},
+    bdi(`${items[0].standard}: ${items.map((item) => item.clause).join(", ")}`), " ", el("small", {}, items[0].verified ? "compared with its text" : "not compared with its text"))));
 }
 
 const attemptsText = ({ limit, used, remaining, source }) => {
@@ -44,9 +47,10 @@ function details(item) {
       ["Wanted", item.want === null ? "" : valueText(item.want)], ["Found", item.have === null ? "" : valueText(item.have)],
       ["Seen by", item.evidence], ["What helps", item.remedy], ["Why no run mends it", item.state === "fail" && !item.fix ? item.reason : ""],
       ["Reason", item.state !== "fail" || item.fix ? item.reason : ""], ["Waiver", waiverText(item.waiver)], ["Attested", attestedText(item.attested)],
-      ["Rule", item.rule], ["Set in", place(item.file, item.line)], ["Clauses", clauses(info.clauses), true],
+      ["Rule", item.rule], ["Set in", place(item.file, item.line)],
     ]),
     fixBox(item),
+    info.clauses.length ? facts([["Clauses", clauses(info.clauses), true]]) : null,
   ];
 }
 

@@ -114,6 +114,7 @@ const section = (heading, ...children) => el("section", { class: "card" }, el("h
 
 function overTime() {
   if (!SCANS.length) return section("Over time", el("p", {}, "No earlier audits are in the records this page was made from."));
+  if (SCANS[0].at === SCANS.at(-1).at) return section("Over time", el("p", {}, complianceWords(SCANS)));
   return section("Over time", el("p", {}, complianceWords(SCANS)), complianceChart(SCANS),
     legend(VERDICTS.toReversed().map((verdict) => [verdict, verdict])), link("#/evidence", "All audits as a table"));
 }
@@ -143,5 +144,5 @@ function overview() {
   const paper = el("div", { class: "paper" });
   printed.push(() => paper.replaceChildren(...[paperList()].filter(Boolean)), () => paper.replaceChildren());
   return { title: "Overview", node: [top, tiles(), el("div", { class: "pair" }, byFamily, overTime()), section("What to do first", todo(), link("#/controls", "All controls")),
-    el("div", { class: "columns" }, section("Firmware in the field", versions()), upgrades, attempts()), paper] };
+    el("div", { class: "columns" }, METERS.length ? section("Firmware in the field", versions()) : null, upgrades, attempts()), paper] };
 }
