@@ -95,23 +95,26 @@ class OwnTargets:
         """Why the targets of the baseline are not for this meter; empty where they are."""
         if self._baseline is None or self._given:
             return ""
-        return self._baseline.coverage.why(host, _family(model), model)
+        family, name = _known(model)
+        return self._baseline.coverage.why(host, family, name)
 
     def refuse(self, host: str, said: Said, model: str) -> None:
         """Refuse a meter's own target that contradicts the baseline. Raises InputError."""
         version, baseline = said.get("version"), self._baseline
-        if baseline is None or not version or not _family(model) or not baseline.covers(host, _family(model), model):
+        family, name = _known(model)
+        if baseline is None or not version or not name or not baseline.covers(host, family, name):
             return
         if any(item.covers("firmware_target") and not item.expired(baseline.today) for item in baseline.waivers_for(host)):
             return
         component = said.get("component")
         target = version if component is None else {"version": version, "component": component}
-        refuse(baseline, Given(f"metering_version of {host}", model, target, location(version)))
+        refuse(baseline, Given(f"metering_version of {host}", name, target, location(version)))
 
 
-def _family(model: str) -> str:
-    """The family of a model; empty where the model is not known, which the plan tells by itself."""
+def _known(model: str) -> tuple[str, str]:
+    """Family and name of a model; empty where it is not known, which the plan tells by itself."""
     try:
-        return find_model(model).family
+        found = find_model(model)
     except InputError:
-        return ""
+        return "", ""
+    return found.family, found.name

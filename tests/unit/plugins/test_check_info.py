@@ -127,7 +127,7 @@ def test_a_meter_s_own_target_agrees_or_is_waived(load):
         wanted.refuse("m1", Said(hosts, "m1"), "PM5560")
     for host, model in (("m2", "PM5560"), ("m1", "PM5650"), ("m1", "nobody knows"), ("m3", "PM5560")):
         wanted.refuse(host, Said(hosts, host), model)
-    assert wanted.exempt("m1", "PM5560") == "" and "is for PM5560" in wanted.exempt("m1", "PM5650")
+    assert wanted.exempt("m1", "PM5560") == wanted.exempt("m1", "METSEPM5560") == "" and "is for PM5560" in wanted.exempt("m1", "PM5650")
     assert OwnTargets(baseline, given=True).exempt("m1", "PM5650") == OwnTargets(None, given=False).exempt("m1", "PM5650") == ""
 
 
