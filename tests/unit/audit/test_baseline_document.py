@@ -296,6 +296,12 @@ def test_every_fault_knows_its_line():
 # -- where a control is wanted ----------------------------------------------------------------------------------------
 
 
+def test_a_part_with_a_target_only_has_a_line_too():
+    found = parse(_lined("firmware:\n  mcs301:\n    components:\n      1:\n        target: a1\n"), DAY, _locate)
+    assert found.origin_of_control("component:1", "mcs301", "unknown", "MCS301") == {"file": "b.yml", "line": 5}
+    assert found.origin_of_control("component:0", "mcs301", "unknown", "MCS301") == {"file": "b.yml", "line": 1}
+
+
 @requirement("R-289")
 @pytest.mark.parametrize(
     ("control", "family", "generation", "model", "key"),

@@ -117,9 +117,12 @@ class Baseline:
         entry = CONTROLS.get(name)
         if entry is None:
             return self.origin(("security",))
-        if entry.part != "security":
+        if entry.part == "firmware":
             key = entry.option.replace("<B>", subject)
-            return self.origin(self.firmware_for(model, family).path(key) if entry.part == "firmware" else (entry.part, key))
+            wanted = self.firmware_for(model, family)
+            return self.origin(wanted.path(key if key in wanted.paths else key.replace(".approved", ".target")))
+        if entry.part != "security":
+            return self.origin((entry.part, entry.option))
         sections = self.document.get("security", {})
         for place in (model, f"{family} {generation}", family, "all"):
             if place in sections and (path := _inside(sections[place], entry.option, subject)):
