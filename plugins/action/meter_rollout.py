@@ -20,7 +20,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.limits import attempt_limit
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import HEP, MCS301, find_model
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.versions import Dotted, Version
-from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import parts, review, waves
+from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import parts, plan_ion, review, waves
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import plan as planning
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import prechecks_ion as ion_rules
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning.campaign import Campaign
@@ -93,6 +93,7 @@ class ActionModule(MeterAction):
                 write_json(folder, "plan.json", plan)
             write_text(folder, "plan.md", ["# Plan", "", *markdown_table(rows), "", *(f"- {line}" for line in lines)])
         result: dict[str, Any] = {"plan": plan, "table": rows, "markdown": markdown_table(rows), "text": _sentence(plan)}
+        result["harden"] = plan_ion.hardened(plan)
         result["groups"] = [
             {"host": host, "groups": [GROUP, f"{GROUP}_{name}", f"{GROUP}_{name}_batch_{number:04d}"]}
             for one in plan["passes"]
@@ -147,7 +148,28 @@ class ActionModule(MeterAction):
                 raise InputError("metering_targets", params["targets"], accepted, "R-006")
         strict = params["strict_matrix"] if campaign.strict_matrix is None else campaign.strict_matrix
         kept = {**campaign.raw, "gate": dict(gate), "accept": [*(campaign.accept or params["accept"])]}
+        kept.update(_hardening(params, campaign, baseline, reviewed))
         return planning.Settings(batches, concurrency, strict, campaign.waves, kept), targets, load(Path(params["artifacts"]))
+
+
+def _hardening(
+    params: Mapping[str, Any], campaign: Campaign, baseline: Baseline | None, reviewed: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What the plan keeps of a hardening after the upgrade: that it is wanted, and by which baseline. Raises InputError.
+
+    A reviewed plan decides by itself, and only the baseline that was reviewed with it is applied.
+    """
+    option = "metering_harden_after_upgrade"
+    if reviewed is not None:
+        settings = reviewed.get("campaign") or {}
+        now = baseline.digest if baseline is not None else "none"
+        if settings.get("harden_after_upgrade") and settings.get("baseline") != now:
+            raise InputError("metering_baseline", f"digest {now[:12]}", "the baseline as it was when the plan was reviewed", "R-116")
+        return {}
+    wanted = campaign.raw.get("harden_after_upgrade", params["harden_after_upgrade"])
+    if wanted and (baseline is None or not baseline.document.get("security")):
+        raise InputError(option, True, "metering_baseline with a part security beside it", "R-189")
+    return {"harden_after_upgrade": True, "baseline": baseline.digest} if wanted and baseline is not None else {}
 
 
 def _check_own(said: Said) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import constants, enums
 from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import plan as planning
-from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import retries, waves, windows
+from ansible_collections.gridops.metering.plugins.module_utils._engine.planning import plan_ion, retries, waves, windows
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
 from ansible_collections.gridops.metering.plugins.module_utils._rollout import ROLLOUT_INFO_SPEC
 from ansible_collections.gridops.metering.plugins.plugin_utils import _rollout as rollout
@@ -49,7 +49,11 @@ class ActionModule(MeterAction):
             outcomes = {**_from_plan(plan), **_from_results(params["results"] or {})}
         _silent(outcomes, params["tried"], params["method"])
         regressed = rollout.disprove(outcomes, params["meters"] or {})
+        left = rollout.not_hardened(outcomes, params["hardened"] or {})
         verdict = rollout.judge(outcomes, params["batch"], gate, place)
+        if left:
+            text = f"{left[0]} was upgraded and could not be hardened: {(outcomes[left[0]]['detail'] or {}).get('text')}"
+            verdict = rollout.harder(verdict, rollout.stop(verdict, waves.PAUSE, text))
         verdict = rollout.suspect(records, params["campaign"], plan, verdict)
         if params["step"] == "soaked" and regressed:
             text = f"{regressed[0]} was proven and is not as it was after the soak time of wave {place.wave.get('name')} (F-36)"
@@ -74,7 +78,8 @@ class ActionModule(MeterAction):
             )
         else:
             factor = rollout.clock_factor(task_vars["hostvars"], params["batch"])
-            needed = place.seconds(params["method"] or "ftp") / factor
+            more = constants.HARDEN_LONGEST.number if plan_ion.hardened(plan, params["batch"]) else 0
+            needed = (place.seconds(params["method"] or "ftp") + more) / factor
             set_windows = windows.check_windows((plan.get("campaign") or {}).get("windows") or ())
             opening = windows.look(set_windows, time.time(), needed)
             if not opening.open:

@@ -66,6 +66,13 @@ options:
   gate:
     description: The gate of the rollout, as for M(gridops.metering.meter_rollout_info). Only checked here.
     type: dict
+  harden_after_upgrade:
+    description:
+      - Whether meters whose users or security mode the upgrade changes, or may change, are brought to O(baseline) in the same campaign, before the gate judges.
+      - The plan keeps it, and by which baseline, so that it is part of what is reviewed.
+    type: bool
+    default: false
+    version_added: 0.5.0
   campaign_file:
     description:
       - A campaign file in YAML, with the reason, targets, waves, windows, gates and topology groups. What it says goes before the options.
@@ -161,6 +168,11 @@ text:
   description: The plan in one sentence.
   returned: when O(meters) is given
   type: str
+harden:
+  description: The meters that are hardened after their upgrade.
+  returned: when O(meters) is given
+  type: list
+  elements: str
 groups:
   description: For each meter to upgrade and each method it needs, in the order of the rollout, its C(host) and the C(groups) of its batch.
   returned: when O(meters) is given

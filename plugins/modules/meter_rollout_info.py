@@ -40,6 +40,12 @@ options:
   results:
     description: Results of M(gridops.metering.meter_firmware) by meter. Used in check mode, where nothing is recorded.
     type: dict
+  hardened:
+    description:
+      - By meter the result of M(gridops.metering.meter_security) after its upgrade, where hardening belongs to the campaign. An upgraded meter that was not
+        hardened is C(failed_final) with the reason C(not_hardened), and the rollout pauses.
+    type: dict
+    version_added: 0.5.0
   plan:
     description: The RV(gridops.metering.meter_rollout#module:plan) of M(gridops.metering.meter_rollout), for the columns of the table, and in check mode.
     type: dict

@@ -17,6 +17,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.records.s
 Outcomes = dict[str, dict[str, Any]]
 _SEVERITY = {waves.ADVANCE: 0, waves.PAUSE: 1, waves.ABORT: 2}
 _PROVEN = ("verified", "verified_late")
+_CERTIFICATE = ("tls_untrusted", "tls_fingerprint_mismatch")
 
 
 class Said:
@@ -154,6 +155,21 @@ def disprove(outcomes: Outcomes, meters: Mapping[str, Any]) -> list[str]:
             row.update(outcome="comms_lost", reason="transport_failed", detail={**detail, "text": text})
         else:
             continue
+        found.append(host)
+    return found
+
+
+def not_hardened(outcomes: Outcomes, hardened: Mapping[str, Any]) -> list[str]:
+    """Meters that were upgraded well, and whose hardening, which belongs to it, did not end well; their outcome is not good."""
+    found = []
+    for host, result in hardened.items():
+        row, ended = outcomes.get(host), str(result.get("outcome") or "") if isinstance(result, Mapping) else ""
+        if row is None or row["outcome"] not in _PROVEN or ended in ("changed", "current"):
+            continue
+        reason = str(result.get("reason") or "") if isinstance(result, Mapping) else ""
+        told = (result.get("msg") if isinstance(result, Mapping) else "") or "the task ended without an outcome"
+        why = "certificate_after_upgrade" if reason in _CERTIFICATE else "not_hardened"
+        row.update(outcome="failed_final", reason=why, detail={**(row["detail"] or {}), "text": f"upgraded; {told}"})
         found.append(host)
     return found
 

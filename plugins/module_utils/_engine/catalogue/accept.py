@@ -61,6 +61,12 @@ WORDS: dict[str, Word] = {
             "removes_users_not_accepted",
             ("R-321",),
         ),
+        Word(
+            "new_certificate",
+            "the certificate that a meter shows right after its upgrade is taken for its own, until the end of the run",
+            "certificate_after_upgrade",
+            ("F-31",),
+        ),
         Word("replace_pending", "another image that waits in the meter is thrown away", "image_pending", ("R-221",)),
         Word("serial_transport", "the upgrade goes over a serial line, very slowly", "serial_transport_not_recommended", ("R-177",)),
         Word("unverified_image", "nobody has checked the image's signature here; the meter judges", "unverified_image", ("R-217",)),

@@ -631,6 +631,19 @@ _RUNS = (
         LATER,
     ),
     _R("plan_stale", "the meter is no longer as the plan says", "Plan again and review the new plan.", ("R-116",)),
+    _R(
+        "not_hardened",
+        "the upgrade succeeded, and the hardening that was to follow did not",
+        "Mend what the text names, run the playbook harden for this meter, then the same campaign again.",
+        ("R-189", "R-252"),
+    ),
+    _R(
+        "certificate_after_upgrade",
+        "the meter shows another certificate after its upgrade, so no password was sent to it and it was not hardened",
+        "Compare the fingerprint on site and pin it, then run harden for this meter. Where the first look at it is enough, "
+        "add 'new_certificate' to accept before the upgrade.",
+        ("R-189", "own"),
+    ),
     _R("interrupted", "the run was stopped before anything was started", "Run again; it goes on from what it finds.", ("R-117",), LATER),
     _R("worker_orphaned", "the process that started the work is gone", "Run again; the next run reads the meter first.", ("R-117",), LATER),
     _R(

@@ -69,6 +69,7 @@ SCHEMA: dict[str, Any] = {
         "concurrency": {"type": "integer", "minimum": 1, "x-accepted": "a whole number from 1 up", "x-rule": "G-18"},
         "strict_matrix": {"type": "boolean", "x-accepted": "true or false", "x-rule": "G-01"},
         "batches": {"type": "array", "items": _SIZE, "minItems": 1, "x-accepted": "a list of batch sizes", "x-rule": "G-18"},
+        "harden_after_upgrade": {"type": "boolean", "x-accepted": "true or false", "x-rule": "R-189"},
         "gate": _GATE,
         "waves": {
             "type": "array",

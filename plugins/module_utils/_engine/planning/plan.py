@@ -277,6 +277,10 @@ def notes(plan: Mapping[str, Any]) -> list[str]:
         sizes = ", ".join(str(len(batch["meters"])) for batch in one["batches"])
         lines.append(f"Pass {name_of(one)}: batches of {sizes}, at most {one['cap']} at a time, {least} to {most} minutes")
     lines += plan_ion.lines(plan["meters"])
+    hardened = plan_ion.hardened(plan)
+    if hardened:
+        shown = ", ".join(hardened[:5]) + (" and more" if len(hardened) > 5 else "")
+        lines.append(f"Hardened by the baseline after the upgrade, before the gate judges: {shown}")
     if len(plan["waves"]) > 1:
         lines.append("Waves: " + ", ".join(f"{wave['name']} {len(wave['meters'])}" for wave in plan["waves"]))
     return lines

@@ -50,6 +50,22 @@ def _obstacles(entry: dict[str, Any], meter: MeterState, needed: Dotted, package
     entry["obstacles"] += [item for item in found if item not in entry["obstacles"]]
 
 
+def hardened(plan: Mapping[str, Any], hosts: Sequence[str] | None = None) -> list[str]:
+    """The meters whose users or mode the upgrade changes, or may change, where the campaign hardens those in the end (R-189, R-252).
+
+    ``hosts`` asks for some of them only.
+    """
+    if not (plan.get("campaign") or {}).get("harden_after_upgrade"):
+        return []
+    return [
+        str(entry["host"])
+        for entry in plan["meters"]
+        if (hosts is None or entry["host"] in hosts)
+        and entry["passes"]
+        and any(item["before"] != item["mode"] or item["users_removed"] is not False for item in entry.get("security") or ())
+    ]
+
+
 def lines(entries: Sequence[Mapping[str, Any]]) -> list[str]:
     """One line for each way that security takes in this plan, with its meters (R-189, R-252, R-253, G-11), and what cannot be undone."""
     ways: dict[str, list[str]] = {}

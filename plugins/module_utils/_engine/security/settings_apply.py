@@ -284,7 +284,9 @@ def _wake(now: Session, item: Change, asleep: list[str]) -> None:
     channel, rotor = now.channel, now.need_rotor()
     if channel is None:
         return
-    heir = item.subject or subject_login(now)
+    login = subject_login(now)
+    # A model number is no name under Advanced security, also where the meter's page called its user by the real name before.
+    heir = item.subject or (now.real_user(login) if login is not None and item.want == "advanced" else login)
     if heir is None:
         return
     # Under Legacy security support the model number was User1, whose password stays.
