@@ -31,6 +31,8 @@ ROOT = build.ROOT
 LOGS = ROOT / "build" / "logs"
 ARTIFACTS = Path(os.environ.get("METERING_TEST_ARTIFACTS") or ROOT / "build" / "test-artifacts").absolute()
 ENGINE = "plugins/module_utils/_engine"
+#: In every interpreter that tests start: looks at the command lines of what is started.
+WATCH = ROOT / "tests" / "support" / "watch"
 PYTEST_TOTAL = re.compile(r"^(?:=+ )?((?:\d+ \w+(?:, )?)+) in [\d.]+s", re.M)
 PYTEST_SKIP = re.compile(r"^SKIPPED \[(\d+)\] (?:\S+:\d+: )?(.*)", re.M)
 #: Sanity tests that run once for each Python, and the oldest of them (``python_requires`` in tests/config.yml).
@@ -93,7 +95,7 @@ class Job:
         """Run pytest and take over its counts; no tests at all is a failure, and so is a skip without a missing package."""
         failure = ""
         try:
-            self.python("-m", "pytest", "-q", "-p", "no:cacheprovider", *words)
+            self.python("-m", "pytest", "-q", "-p", "no:cacheprovider", *words, PYTHONPATH=str(WATCH))
         except StepError as error:
             failure = str(error)
         output = self.path.read_text(encoding="utf-8", errors="replace")
@@ -289,7 +291,7 @@ def molecule(job: Job) -> None:
 
 
 def secrets(job: Job) -> None:
-    """No planted password in anything that the tests left behind."""
+    """No planted password in anything that the tests left behind, nor in the command line of anything that they started."""
     job.python("tests/tools/secrets_grep.py")
 
 

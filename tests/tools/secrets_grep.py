@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
-"""Look for planted passwords in everything that a test run left behind.
+"""Look for planted passwords in everything that a test run left behind, and in the command lines of all that it started.
 
 Every password of tests and demo holds the word ``canary`` and a dash (a rollout has canaries of its own). Logs, results, ledgers,
 journals, plans and playbook outputs are kept under ``$METERING_TEST_ARTIFACTS`` (``build/test-artifacts``) and searched as bytes, in
 the encodings a secret could hide in.
 Inputs that hold passwords by nature (inventories, fleet files) are left out by name. The find is reported by file and offset, never shown.
+Command lines are looked at as they start (tests/support/watch); what was found there lies in ``command-lines.txt``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import base64
 import fnmatch
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MARKER = "canary-"
 INPUTS = ("inventory*.yml", "inventory*.yaml", "fleet*.yml", "fleet*.yaml")
 CHUNK = 1 << 20
+WATCH = ROOT / "tests" / "support" / "watch"
+STARTED = "command-lines.txt"
 
 
 def needles() -> list[bytes]:
@@ -87,14 +91,41 @@ def self_test() -> None:
         raise SystemExit(f"secrets: the self-test found {sorted(found)} instead of {sorted(forms)}")
 
 
+def self_test_of_the_watch() -> None:
+    """A process that starts others in every way: each planted word is seen, what an operator types after ``-e`` is not."""
+    word = f"x{MARKER.capitalize()}-9b1c"
+    code = f"""
+import os, subprocess
+subprocess.run(["true", "{word}"])
+subprocess.run("true {word}", shell=True)
+os.system("true {word}")
+os.waitpid(os.posix_spawnp("true", ["true", "{word}"], os.environ), 0)
+subprocess.run(["true", "clean"])
+subprocess.run([{str(Path(sys.executable).parent / "ansible-playbook")!r}, "--version", "-e", "{word}"], stdout=subprocess.DEVNULL)
+if not os.fork():
+    os.execvp("true", ["true", "{word}"])
+os.wait()
+"""
+    with tempfile.TemporaryDirectory() as name:
+        env = {**os.environ, "PYTHONPATH": str(WATCH), "METERING_TEST_ARTIFACTS": name}
+        subprocess.run([sys.executable, "-c", code], env=env, stdin=subprocess.DEVNULL, check=True)
+        seen = Path(name, STARTED)
+        told = seen.read_text(encoding="utf-8").splitlines() if seen.exists() else []
+    if {line.split(":")[0] for line in told} != {"true", "sh"} or len(told) < 5 or any(word in line for line in told):
+        raise SystemExit(f"secrets: the watch over command lines saw {told}")
+
+
 def main() -> int:
     self_test()
+    self_test_of_the_watch()
     folder = Path(os.environ.get("METERING_TEST_ARTIFACTS") or ROOT / "build" / "test-artifacts")
     files = searched(folder) if folder.is_dir() else []
     if not files:
         print(f"secrets: {folder} holds nothing to search; run the tests first", file=sys.stderr)
         return 1
     found = scan(folder)
+    if (folder / STARTED).exists():
+        found += [f"a command line, {line}" for line in sorted(set((folder / STARTED).read_text(encoding="utf-8").splitlines()))]
     for line in found:
         print(f"secret in {line}")
     print(f"secrets: {len(files)} files searched, {len(found)} finds")
