@@ -60,11 +60,7 @@ class Kind:
     model: str
     options: Mapping[str, Any] = field(default_factory=dict)
     asked: frozenset[str] = frozenset()
-
-    @property
-    def wants_security(self) -> bool:
-        """Whether anything of its security is wanted."""
-        return outside.asks(self.options)
+    wants_security: bool = False
 
 
 class Auditor:
@@ -80,6 +76,7 @@ class Auditor:
         self.baseline, self._last_seen, self._now, self._attempts = baseline, last_seen, now, attempts or {}
         self._firmware: dict[Firmware, list[Bare]] = {}
         self._kinds: dict[tuple[str, str, str], Kind] = {}
+        self._by_version: dict[tuple[str, str, str], Kind] = {}
         self._outside: dict[tuple[Any, ...], list[Bare]] = {}
         self._places: dict[tuple[str, Kind], Location | None] = {}
 
@@ -124,7 +121,12 @@ class Auditor:
         """What the baseline says of such meters."""
         told = facts or {}
         family = _known(told.get("family")) or reading.family
-        return self._kind(family, told)
+        firmware = told.get("firmware")
+        key = (family, str(told.get("model")), str(firmware.get("version")) if isinstance(firmware, Mapping) else "")
+        found = self._by_version.get(key)
+        if found is None:
+            found = self._by_version[key] = self._kind(family, told)
+        return found
 
     def _kind(self, family: str, told: Mapping[str, Any]) -> Kind:
         key = (family, generation_of(told), model_of(told))
@@ -132,8 +134,8 @@ class Auditor:
         if found is None:
             said = self.baseline.security_for("", *key[:2], model=key[2]) if family in families else {}
             options = {name: value for name, value in said.items() if name != "waivers"}
-            asked = fix.asked_ids(options, family) if outside.asks(options) else frozenset()
-            found = self._kinds[key] = Kind(*key, options, asked)
+            wants = outside.asks(options)
+            found = self._kinds[key] = Kind(*key, options, fix.asked_ids(options, family) if wants else frozenset(), wants)
         return found
 
     def _head(self, reading: Reading, kind: Kind | None) -> Meter:
