@@ -16,7 +16,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.reporting
 
 @pytest.fixture(scope="session")
 def audit() -> Document:
-    return auditmaker.make(400)
+    return auditmaker.make(300)
 
 
 @pytest.fixture(scope="session")
