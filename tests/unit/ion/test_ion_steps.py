@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from toolfakes import FakeClock, FakeHost, given_settings
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Credential, Target
@@ -31,66 +31,6 @@ LIMITS = Limits(card_reset=120, stall=300, hard_timeout=2400, works_first=True, 
 EXPECTED = Expected("S1", OLD, NEW, None, None)
 PREDICTION = {"before": "standard", "mode": "legacy_support", "users_removed": True, "users_created": ["User1"], "rules": ["R-189"]}
 EXITS = {3: "engine_too_old", 8: "tool_login_refused", 10: "restore_failed"}
-
-
-class FakeClock:
-    """Time passes only when somebody waits."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return 1_000_000.0 + self.now
-
-    def pause(self, seconds: float) -> None:
-        self.now += max(seconds, 0.001)
-
-
-@dataclass
-class FakeHost:
-    """A computer that remembers what it was asked."""
-
-    ran: Callable[[], Ran] = lambda: Ran(0, "done")
-    name: str = "desk"
-    files: dict[str, str] = field(default_factory=dict)
-    lines: list[list[str]] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
-
-    def join(self, *parts: str) -> str:
-        return "/".join(parts)
-
-    def make_folder(self, path: str, inner: str) -> None:
-        """Nothing to make."""
-
-    def put(self, local: str, path: str) -> None:
-        self.files[path] = local
-
-    put_secret = put
-
-    def sha256(self, path: str) -> str | None:
-        return None
-
-    def run(self, argv: Sequence[str]) -> Ran:
-        self.lines.append(list(argv))
-        return self.ran()
-
-    def names(self, path: str) -> list[str]:
-        return []
-
-    def fetch(self, path: str) -> bytes:
-        return b""
-
-    def remove(self, path: str) -> None:
-        self.gone.append(path)
-
-    def addresses(self) -> list[str]:
-        return []
-
-    def ping(self) -> list[str]:
-        return []
 
 
 @dataclass
@@ -125,21 +65,15 @@ def steps(host: FakeHost | None, folder: Path, settings: dict[str, Any] | None =
     )
     package = folder / "ION9000_V003.000.000.zip"
     package.write_bytes(b"image")
-    given: dict[str, Any] = {
-        "mode": "command" if host else "manual",
-        "base": "C:/hand" if host else str(folder / "hand"),
-        "campaign": "c1",
-        "command": COMMAND,
-        "logs_to": str(folder / "logs"),
+    usual: dict[str, Any] = {
         "target": NEW,
         "user": "User1",
         "least": "3.2.20218.01",
         "exit_reasons": EXITS,
         "prediction": PREDICTION,
         "notes": ("procedure: document 7EN72-0206-00",),
-        "real_seconds": lambda seconds: 0.2,
-        **(settings or {}),
     }
+    given = given_settings(host, folder, COMMAND, **{**usual, **(settings or {})})
     file = SendFile(package.name, "package", "a" * 64, 5, str(package))
     return Scripted(target, None, [file], settings=IonSettings(**given), host=host, config=SECRET if host else "", **more)
 

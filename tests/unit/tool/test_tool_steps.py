@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from toolfakes import FakeClock, FakeHost, given_settings
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.errors import DeviceError, OrphanedError
 from ansible_collections.gridops.metering.plugins.module_utils._engine.base.target import Credential, Target
@@ -27,72 +27,6 @@ LINE = f"192.168.0.10,255,user1,{SECRET}-w,user2,{SECRET}-p"
 COMMAND = ("tool.exe", "--config", "{config}", "--package={package}", "{logs}", "{address}")
 LIMITS = Limits(card_reset=120, stall=300, hard_timeout=1800, works_first=True, failed_reason="tool_failed")
 EXPECTED = Expected("S1", OLD, NEW, 7, None)
-DONE = "Status=Upgrade Completed. Double click here to open webpage."
-
-
-class FakeClock:
-    """Time passes only when somebody waits."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return 1_000_000.0 + self.now
-
-    def pause(self, seconds: float) -> None:
-        self.now += max(seconds, 0.001)
-
-
-@dataclass
-class FakeHost:
-    """A computer that remembers what it was asked."""
-
-    ran: Callable[[], Ran] = lambda: Ran(0, DONE)
-    digest: str | None = None
-    name: str = "desk"
-    logs: dict[str, bytes] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
-    lines: list[list[str]] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
-    lost: bool = False
-
-    def join(self, *parts: str) -> str:
-        return "/".join(parts)
-
-    def make_folder(self, path: str, inner: str) -> None:
-        if self.lost:
-            raise DeviceError("tool_host", "tool_host_unusable", "desk: it cannot be reached")
-
-    def put(self, local: str, path: str) -> None:
-        self.files[path] = local
-
-    def put_secret(self, text: str, path: str) -> None:
-        self.files[path] = text
-
-    def sha256(self, path: str) -> str | None:
-        return self.digest
-
-    def run(self, argv: Sequence[str]) -> Ran:
-        self.lines.append(list(argv))
-        return self.ran()
-
-    def names(self, path: str) -> list[str]:
-        return list(self.logs)
-
-    def fetch(self, path: str) -> bytes:
-        return self.logs[path.rsplit("/", 1)[-1]]
-
-    def remove(self, path: str) -> None:
-        self.gone.append(path)
-
-    def addresses(self) -> list[str]:
-        return ["192.168.0.99/24", "fe80::1/64"]
-
-    def ping(self) -> list[str]:
-        return ["ping", "-c", "2", "{address}"]
 
 
 @dataclass
@@ -116,17 +50,7 @@ def steps(host: FakeHost | None, folder: Path, settings: dict[str, Any] | None =
     package = folder / "PM5560_v4.3.5.sedp"
     package.write_bytes(b"image")
     file = SendFile(package.name, "package", "a" * 64, 5, str(package))
-    given: dict[str, Any] = {
-        "mode": "command" if host else "manual",
-        "base": "C:/hand" if host else str(folder / "hand"),
-        "campaign": "c1",
-        "command": COMMAND,
-        "logs_to": str(folder / "logs"),
-        "tool_version": "3.8",
-        "target": NEW,
-        "real_seconds": lambda seconds: 0.2,
-        **(settings or {}),
-    }
+    given = given_settings(host, folder, COMMAND, **{"tool_version": "3.8", "target": NEW, **(settings or {})})
     return Scripted(target, None, [file], settings=Settings(**given), host=host, config=LINE, **more)
 
 
