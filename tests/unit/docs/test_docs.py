@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import re
 import sys
 from pathlib import Path
@@ -13,8 +14,11 @@ from types import ModuleType
 import pytest
 import yaml
 
-from ansible_collections.gridops.metering.plugins.module_utils import _facts, _firmware, _rollout, _security
+import auditmaker
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue import reasons
+from ansible_collections.gridops.metering.plugins.module_utils._engine.reporting import prometheus
+from ansible_collections.gridops.metering.plugins.plugin_utils._known_variables import known_variables
+from ansible_collections.gridops.metering.plugins.module_utils._engine.reporting import prometheus
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "roles").rglob("README.md"))]
@@ -62,21 +66,20 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(path), target
 
 
+def metrics() -> set[str]:
+    """Names of the numbers that monitoring gets: they begin as variables do."""
+    out = io.StringIO()
+    prometheus.write(auditmaker.make(60), auditmaker.history(), out)
+    return set(re.findall(r"^# TYPE (\w+)", out.getvalue(), re.M))
+
+
 def test_variables_in_the_guides_exist() -> None:
-    specs = [
-        _facts.FACTS_SPEC,
-        _facts.FLEET_SPEC,
-        _firmware.FIRMWARE_SPEC,
-        _rollout.ROLLOUT_SPEC,
-        _rollout.ROLLOUT_INFO_SPEC,
-        _security.SECURITY_SPEC,
-    ]
-    known = {f"metering_{option}" for spec in specs for option in spec} | OWN
-    for arguments in (ROOT / "roles").glob("*/meta/argument_specs.yml"):
-        role = yaml.safe_load(arguments.read_text(encoding="utf-8"))
-        known |= {option for entry in role["argument_specs"].values() for option in entry["options"]}
+    known = known_variables() | OWN
     for book in (ROOT / "playbooks").glob("*.yml"):
         known |= set(re.findall(r"\bmetering_[a-z_]+\b", book.read_text(encoding="utf-8")))
+    # Numbers for Prometheus are named alike.
+    metrics = re.findall(r'"([a-z_]+)", "[A-Z]', Path(prometheus.__file__).read_text(encoding="utf-8"))
+    known |= {f"metering_{name}" for name in metrics}
     for page in GUIDES:
         used = set(re.findall(r"\bmetering_[a-z_]+\b", page.read_text(encoding="utf-8")))
         assert used <= known, (page.name, used - known)
