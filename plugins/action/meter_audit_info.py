@@ -20,7 +20,7 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.base.erro
 from ansible_collections.gridops.metering.plugins.module_utils._engine.catalogue.models import HEP
 from ansible_collections.gridops.metering.plugins.module_utils._engine.records.store import Records, open_records
 from ansible_collections.gridops.metering.plugins.module_utils._engine.reporting.document import Document, Meter
-from ansible_collections.gridops.metering.plugins.plugin_utils._audit import Inventory, limited, reading, write_document
+from ansible_collections.gridops.metering.plugins.plugin_utils._audit import Inventory, attested, limited, reading, write_document
 from ansible_collections.gridops.metering.plugins.plugin_utils._audit_file import read_audit
 from ansible_collections.gridops.metering.plugins.plugin_utils._baseline import read_baseline
 from ansible_collections.gridops.metering.plugins.plugin_utils._fleet import FleetAction
@@ -55,7 +55,7 @@ class ActionModule(FleetAction):
         for text in baseline.warnings:
             self.warn(text)
         if params["looked"] is not None:
-            return self._conclude(params, baseline, records)
+            return self._conclude(params, baseline, records, task_vars["hostvars"])
         self._inventory = Inventory()
         self._entries: list[Mapping[str, Any]] = []
         pass_params = {name: value for name, value in params.items() if name not in ("baseline", "looked", "src", "dest", "fail_on")}
@@ -88,7 +88,7 @@ class ActionModule(FleetAction):
         where = {"audit_file": str(folder / PART), "dest": str(folder)}
         return {"final": False, "closer": closer, "known": known, "not_good": {}, "text": text, **where}
 
-    def _conclude(self, params: Mapping[str, Any], baseline: Baseline, records: Records) -> dict[str, Any]:
+    def _conclude(self, params: Mapping[str, Any], baseline: Baseline, records: Records, hostvars: Any) -> dict[str, Any]:
         """Merge what the closer looks told. A meter that should have been looked at and was not stays unknown."""
         source = params["src"]
         if not source:
@@ -97,7 +97,9 @@ class ActionModule(FleetAction):
         auditor, looked = Auditor(baseline), params["looked"]
         meters: list[Meter] = []
         for meter in part["meters"]:
-            meters.append(auditor.looked(meter, looked[meter["name"]] or {}) if meter["name"] in looked else meter)
+            name = meter["name"]
+            told = attested(hostvars.raw_get(name)) if name in looked and name in hostvars else {}
+            meters.append(auditor.looked(meter, looked[name] or {}, told) if name in looked else meter)
         folder = Path(params["dest"] or Path(source).parent)
         result = self._end(params, assemble.document(baseline, meters), folder, records)
         Path(source).unlink(missing_ok=True)

@@ -78,6 +78,12 @@ def reading(entry: Mapping[str, Any], told: Mapping[str, Any], known: Known | No
     )
 
 
+def attested(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the inventory attests of a meter, for who said it and when; templates are not worth their time here."""
+    given = raw.get("metering_attest")
+    return given if isinstance(given, Mapping) else {}
+
+
 def limited(meters: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Serial number to the first version of the band in which the attempts are counted, of meters that have a limit (R-043)."""
     bands: dict[tuple[str, str], str] = {}

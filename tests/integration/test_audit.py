@@ -30,6 +30,7 @@ USERS = [
 ]
 MODBUS = {"model": "PM5560", "services": ["modbus"]}
 METERS: list[dict[str, Any]] = [
+    {"name": "hep-0", "model": "ION9000", "firmware": "4.0.0", "hep": {"mode": "advanced", "users": USERS}},
     {"name": "hall-1", "firmware": "4.3.5", **MODBUS},
     {"name": "hall-2", "firmware": "2.5.4", **MODBUS},
     {"name": "hall-3", "firmware": "2.8.3", **MODBUS},
@@ -106,6 +107,12 @@ def _inventory(fleet: Fleet, folder: Path, order: list[str] | None = None) -> Pa
     hosts = fleet.hosts()
     hosts["hep-1"]["metering_credentials"] = {"admin": {"user": "USER1", "password": SECRET}}
     hosts["hep-1"]["metering_profile"] = "hep"
+    # The first meter of all: its task cannot even begin.
+    hosts["hep-0"] = {
+        **hosts["hep-1"],
+        "ansible_host": hosts["hep-0"]["ansible_host"],
+        "metering_credentials": "{{ vault_that_nobody_opened }}",
+    }
     for name in ("hep-2", *(name for name in hosts if name.startswith(("hall", "other", "mute")))):
         hosts[name].pop("metering_credentials", None)
         hosts[name].pop("metering_profile", None)
@@ -161,7 +168,7 @@ def test_a_mixed_fleet_is_audited_without_touching_it(fleet: Fleet, tmp_path: Pa
     verdicts = {name: meter["verdict"] for name, meter in found.items()}
     assert verdicts == {
         "hall-1": "compliant", "hall-2": "drift", "hall-3": "compliant", "other-1": "unknown", "mute-1": "unknown", "hep-1": "drift",
-        "hep-2": "unknown", "dlms-1": "drift",
+        "hep-0": "unknown", "hep-2": "unknown", "dlms-1": "drift",
     }  # fmt: skip
     failed = {line.split(":")[0] for line in output.splitlines() if "failed=1" in line.replace(" ", "")}
     assert {name.strip() for name in failed} == {name for name, verdict in verdicts.items() if verdict != "compliant"}
@@ -180,6 +187,7 @@ def test_a_mixed_fleet_is_audited_without_touching_it(fleet: Fleet, tmp_path: Pa
     assert _state(found["hep-1"], "lockout_web") == "fail" and _state(found["hep-1"], "seals") == "attested"
     assert _state(found["hep-1"], "user:USER2") == "pass" and _state(found["hep-2"], "user:USER2") == "unknown"
     assert _find(found["hep-1"], "lockout_web")["fix"]["task"]["gridops.metering.meter_security"] == {"lockout": {"attempts": {"web": 5}}}
+    assert _state(found["hep-0"], "mode") == "unknown" and "vault_that_nobody_opened" in _find(found["hep-0"], "mode")["text"]
     assert _state(found["hep-2"], "lockout_web") == _state(found["hep-2"], "mode") == "unknown"
     assert _state(found["dlms-1"], "component:0") == _state(found["dlms-1"], "component:1") == "pass"
     assert _state(found["dlms-1"], "policy") == "fail"

@@ -108,7 +108,7 @@ class Auditor:
             if reading.facts is not None and not self.closer(reading):
                 results += self._from_outside(kind, reading) if kind.wants_security else []
                 results += [_no_password(outside.NOT_LOOKED)] if reading.passwords else []
-        return self._closed(meter, results, kind)
+        return self._closed(meter, _said(results, reading.attest), kind)
 
     def closer(self, reading: Reading) -> bool:
         """Whether somebody has to sign in at this meter to tell the rest."""
@@ -263,7 +263,9 @@ class Auditor:
         meter["mode"] = meter["mode"] or _known(told.get("mode"))
         meter["serial"] = meter["serial"] or _known(told.get("serial"))
         meter["model"] = meter["model"] or _known(told.get("model"))
-        return self._closed(meter, list(found.values()), kind, [item for item in meter["controls"] if item["id"] not in found])
+        return self._closed(
+            meter, _said(found.values(), reading.attest), kind, [item for item in meter["controls"] if item["id"] not in found]
+        )
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
@@ -346,6 +348,12 @@ class Auditor:
         if key not in self._places:
             self._places[key] = self.baseline.origin_of_control(name, kind.family, kind.generation, kind.model)
         return self._places[key]
+
+
+def _said(results: Iterable[Bare], attest: Mapping[str, Any]) -> list[Bare]:
+    """Results with who attested what, where the inventory tells that and not the baseline."""
+    told = {name: str(attest.get(name) or "") for name in ("by", "at")}
+    return [{**item, "attested": {**told, "text": str(item["have"])}} if item["state"] == "attested" else item for item in results]
 
 
 def _no_password(why: str) -> Bare:
