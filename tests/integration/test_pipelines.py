@@ -254,3 +254,26 @@ def test_the_whole_way(site: Site) -> None:
     again = lab.run(site.lab("push"), manual=["apply"], again=5)
     assert states(again) == {"apply": "success", "audit": "success", "finding": "success"}
     assert site.done() == changes
+
+    # The same on GitHub, from the next drift on.
+    hub = site.github
+    site.fleet.meter("infeed-1").action("set_setting", name="panel_programming", value=True)
+    night = hub.run("audit", "schedule", site.hub("refs/heads/main"))
+    assert states(night) == {"audit": "failed", "finding": "success"}
+    (request, issue) = forges.open("github")
+    assert issue["title"] == "Meters: drift, 1 of 4 not compliant" and "panel_programming" in issue["body"]
+
+    shown = hub.run("change", "pull_request", site.hub("refs/pull/5/merge"))
+    assert states(shown) == {"plan": "success", "tell": "success", "apply": "skipped", "audit": "skipped"}, shown["plan"].output[-4000:]
+    (comment,) = forges.comments["github"]
+    assert comment["request"] == 5 and shown["plan"].outputs["METERING_SECURITY_PLAN_DIGEST"] in comment["body"]
+    assert site.done() == changes
+
+    merged = hub.run("change", "push", site.hub("refs/heads/main"))
+    assert states(merged) == {
+        **{"plan": "success", "tell": "skipped", "apply": "success", "audit": "success"},
+        **{"audit.audit": "success", "audit.finding": "success"},
+    }, merged["apply"].output[-4000:]
+    assert merged["plan"].outputs == shown["plan"].outputs
+    assert {event["meter"] for event in site.done()[len(changes) :]} == {"infeed-1"}
+    assert forges.open("github") == [request] and "compliant" in forges.comments["github"][-1]["body"]

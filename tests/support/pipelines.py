@@ -66,10 +66,12 @@ class Forge:
     def start(self, branch: str) -> None:
         """A clean checkout, as runners make it: fetched anew, everything that is not in Git removed."""
         if not self.checkout.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
             self._git("clone", "-q", str(self.repository), str(self.checkout), folder=self.folder)
         self._git("fetch", "-q", "origin", branch)
         self._git("checkout", "-q", "--force", "FETCH_HEAD")
         self._git("clean", "-q", "-ffdx")
+        self.checkout.chmod(0o777)  # so GitLab's docker executor leaves it, and core then reads no ansible.cfg by itself
 
     def _git(self, *words: str, folder: Path | None = None) -> None:
         subprocess.run(["git", *words], cwd=folder or self.checkout, check=True, capture_output=True)
@@ -144,6 +146,7 @@ class GitLab:
         self.forge.start(branch)
         spec = yaml.safe_load((self.forge.checkout / ".gitlab-ci.yml").read_text(encoding="utf-8"))
         stages, default = spec.pop("stages"), spec.pop("default")
+        variables = {**spec.pop("variables", {}), **variables}
         assert any(holds(rule["if"], variables) for rule in spec.pop("workflow")["rules"]), "no pipeline for this"
         self.pipelines += 0 if again else 1
         store = self.forge.folder / "artifacts" / f"gitlab-{again or self.pipelines}"
@@ -233,7 +236,7 @@ class GitHub:
             _only(job, GITHUB_WORDS, name)
             needs = [job["needs"]] if isinstance(job.get("needs"), str) else job.get("needs", [])
             condition = str(job.get("if", "true"))
-            known = self._known(event, env, branch, {need: done[need] for need in needs})
+            known = {**self._known(event, env, {need: done[need] for need in needs}), "env": spec.get("env", {})}
             failed = any(done[need].state != "success" for need in needs)
             if (failed and "always()" not in condition) or (condition != "true" and not holds(condition, known)):
                 done[name] = Job("skipped")
@@ -246,7 +249,7 @@ class GitHub:
                 done[name] = self._job(name, job, known, env, branch)
         return done
 
-    def _known(self, event: str, env: Mapping[str, str], branch: str, needs: Mapping[str, Job]) -> dict[str, Any]:
+    def _known(self, event: str, env: Mapping[str, str], needs: Mapping[str, Job]) -> dict[str, Any]:
         here = {"head": {"repo": {"full_name": env["GITHUB_REPOSITORY"]}}}
         github = {"event_name": event, "repository": env["GITHUB_REPOSITORY"], "token": "", "event": {"pull_request": here}}
         found = {name: {"result": job.state, "outputs": job.outputs} for name, job in needs.items()}
@@ -255,7 +258,7 @@ class GitHub:
     def _job(self, name: str, job: Mapping[str, Any], known: dict[str, Any], env: Mapping[str, str], branch: str) -> Job:
         secrets = self.forge.secrets.get(job.get("environment", ""), {})
         known |= {"secrets": secrets, "vars": secrets, "github": {**known["github"], "token": self.forge.secrets["forge"]["GITHUB_TOKEN"]}}
-        given = {**env, "GITHUB_ACTIONS": "true", "GITHUB_JOB": name, "GITHUB_EVENT_NAME": known["github"]["event_name"]}
+        given = {**known["env"], **env, "GITHUB_ACTIONS": "true", "GITHUB_JOB": name, "GITHUB_EVENT_NAME": known["github"]["event_name"]}
         given |= _filled(job.get("env", {}), known)
         state, output = "success", ""
         for number, step in enumerate(job["steps"]):
@@ -300,9 +303,11 @@ def shims(folder: Path, support: Path, programs: Path) -> str:
     """A PATH whose ``ansible-playbook`` starts warm; all else is that of ``programs`` and of the system."""
     folder.mkdir(parents=True, exist_ok=True)
     shim = folder / "ansible-playbook"
+    # What bash adds depends on where in a script a line stands, and would make each its own kind of start.
     shim.write_text(
-        f"#!{programs / 'python'}\nimport sys\nsys.path.insert(0, {str(support)!r})\nimport warmstart\n"
-        f"sys.exit(warmstart.start([{str(programs / 'ansible-playbook')!r}, *sys.argv[1:]]).wait())\n",
+        f"#!{programs / 'python'}\nimport os, sys\nsys.path.insert(0, {str(support)!r})\nimport warmstart\n"
+        "env = {name: value for name, value in os.environ.items() if name not in ('SHLVL', 'OLDPWD', '_')}\n"
+        f"sys.exit(warmstart.start([{str(programs / 'ansible-playbook')!r}, *sys.argv[1:]], env=env).wait())\n",
         encoding="utf-8",
     )
     shim.chmod(0o755)

@@ -29,10 +29,13 @@ def call(method, path, body=None):
 
 def text(*files):
     """The files as one text: short enough, and no line of it is a command to the forge."""
-    found = "\n\n".join(Path(name).read_text(encoding="utf-8") for name in files)
-    if len(found) > MOST:
-        found = found[:MOST].rpartition("\n")[0] + "\n\n(cut off here; the whole is in the job's files)"
-    return re.sub(r"^(\s*)/", r"\1\\/", found, flags=re.M)
+    parts = []
+    for name in files:
+        part = Path(name).read_text(encoding="utf-8")
+        if len(part) > MOST // len(files):
+            part = part[: MOST // len(files)].rpartition("\n")[0] + "\n\n(cut off here; the whole is in the job's files)\n"
+        parts.append(f"```text\n{part}```\n" if name.endswith(".env") else part)
+    return re.sub(r"^(\s*)/", r"\1\\/", "\n".join(parts), flags=re.M)
 
 
 def comment(body):
