@@ -12,8 +12,8 @@ author:
 description:
   - Checks the baseline, the campaign file, the targets, the manifest of the firmware packages and the variables of each meter in the inventory,
     and tells all faults at once, each with file and line where they are known.
-  - It is what a pipeline does first. No meter is contacted, no record is written, and no password is needed; variables that hold
-    secrets are not looked at.
+  - It is what a pipeline does first. No meter is contacted, no record is written, and no password is needed; nothing is decrypted. A secret
+    that stands in a file in clear is a warning, without its value.
   - The task fails when there are faults. Warnings tell what is odd and may yet be meant.
 options:
   meters:

@@ -27,12 +27,15 @@ from ansible_collections.gridops.metering.plugins.module_utils._engine.reporting
 
 from ._baseline import agreed_targets, one_baseline, read_baseline
 from ._campaign_file import check_names, read_campaign
+from ._clear_secrets import in_clear
 from ._known_variables import known_variables
 from ._origin import location, location_of
 from ._rollout import Said
 
 #: What a connection is made from. Nothing of it is a secret, so no vault is needed for looking at it.
 _CONNECTION = ("host", "family", "unit_id", "ports", "timeouts", "gateway", "attest", "dlms")
+
+_SECRETS_SHOWN = 10
 
 
 class Checker:
@@ -183,16 +186,27 @@ class Checker:
     def _inventory(self) -> None:
         self._checked.append("inventory")
         known, told = known_variables(), set()
+        clear: set[tuple[str, int, str]] = set()
         for host in self._hosts:
             if host not in self._hostvars:
                 self._faults.append(Flaw("meters", f"meters: {host!r} is not in the inventory", None))
                 continue
             raw = self._hostvars.raw_get(host)
             self._meter(host, raw)
+            clear.update((place["file"], place["line"], name) for name, place in in_clear(raw))
             for name in raw:
                 if str(name).startswith("metering_") and name not in known and name not in told:
                     told.add(name)
                     self._unknown(str(name), raw, known)
+
+        self._in_clear(sorted(clear))
+
+    def _in_clear(self, found: list[tuple[str, int, str]]) -> None:
+        """Secrets in clear, each line once; of many the first ones and how many more."""
+        for file, line, name in found[:_SECRETS_SHOWN]:
+            self._notice(name, f"{name}: a secret stands here in clear; let a vault keep it", {"file": file, "line": line})
+        if len(found) > _SECRETS_SHOWN:
+            self._notice("", f"{len(found) - _SECRETS_SHOWN} more secrets stand in clear", None)
 
     def _meter(self, host: str, raw: Mapping[str, Any]) -> None:
         said = Said(self._hostvars, host)

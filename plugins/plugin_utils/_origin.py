@@ -25,16 +25,25 @@ except (ImportError, AttributeError):
 
 def location(value: Any) -> Location | None:
     """File and line of a value, or None; the file from the root of its Git repository on where it is in one."""
+    path, line = _place(value)
+    return {"file": shown_path(path), "line": line} if path and line else None
+
+
+def source(value: Any) -> str | None:
+    """The absolute path of the file that a value was written in, or None."""
+    return _place(value)[0] or None
+
+
+def _place(value: Any) -> tuple[str, int]:
     if _tag_of is None:
-        return None
+        return "", 0
     try:
         found = _tag_of(value)
         path, line = (found.path, found.line_num) if found is not None else (None, None)
     except (AttributeError, TypeError):
-        return None
-    if not isinstance(path, str) or not isinstance(line, int) or line < 1:
-        return None
-    return {"file": shown_path(path), "line": line}
+        return "", 0
+    known = isinstance(path, str) and isinstance(line, int) and line > 0
+    return (str(path), int(line)) if known and line is not None else ("", 0)
 
 
 def location_of(given: Mapping[Any, Any], key: str) -> Location | None:

@@ -184,6 +184,25 @@ def test_what_is_odd_is_a_warning_and_no_fault(load):
     assert found.lines()[0] == "Checked baseline, targets, options, inventory of 2 meters: 0 faults, 2 warnings."
 
 
+def test_a_secret_in_clear_is_told_once_and_never_shown(load):
+    text = """\
+m1: &m1
+  metering_credentials: {admin: {user: USER1, password: Canary-9Check}}
+  metering_passwords: {USER2: "{{ from_vault }}", USER3: !vault "$ANSIBLE_VAULT;1.1;AES256\\n6162"}
+  metering_attest: {by: j.doe}
+m2: *m1
+"""
+    hosts = load(text, "hosts.yml")
+    found = checker({name: hosts[name] for name in hosts}).result()
+    assert [(item["option"], item["file"], item["line"]) for item in found["notices"]] == [
+        ("metering_credentials", "group_vars/hosts.yml", 2)
+    ]
+    assert "Canary" not in str(found) and found["faults"] == []
+    many = load("".join(f"m{number}: {{metering_marks_key: Canary-{number}}}\n" for number in range(13)), "many.yml")
+    texts = [item["text"] for item in checker({name: many[name] for name in many}).result()["notices"]]
+    assert len(texts) == 11 and texts[-1] == "3 more secrets stand in clear"
+
+
 def test_each_variable_that_the_documentation_names_is_known():
     pages = [path for path in ROOT.glob("docs/**/*.md") if path.name != "reports.md"]  # which names numbers for Prometheus
     text = "".join(path.read_text(encoding="utf-8") for path in (*pages, *ROOT.glob("examples/**/*.yml"), ROOT / "README.md"))
