@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +22,7 @@ import pytest
 import yaml
 from firmwarekit import BIN
 
-from forges import Forges
+from forges import GITHUB_BODY, Forges
 from metersim import packages
 from metersim.testing import Fleet
 from pipelines import Forge, GitHub, GitLab, shims
@@ -191,89 +194,161 @@ def env_of(site: Site, pipeline: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.splitlines())
 
 
+def commands(lines: Iterable[str]) -> set[str]:
+    """The playbook command lines of a job."""
+    joined = re.sub(r"\s*\n\s*(?!ansible-playbook)(?=-e)", " ", "\n".join(lines))
+    return {" ".join(line.split()) for line in joined.splitlines() if line.strip().startswith("ansible-playbook")}
+
+
+def test_both_systems_run_the_same_playbooks() -> None:
+    folder = ROOT / "examples" / "pipelines"
+    lab = yaml.safe_load((folder / "gitlab" / ".gitlab-ci.yml").read_text(encoding="utf-8"))
+    hub = {
+        name: yaml.safe_load((folder / "github" / ".github" / "workflows" / f"{name}.yml").read_text(encoding="utf-8"))["jobs"]
+        for name in ("change", "audit")
+    }
+
+    def steps(workflow: str, job: str) -> set[str]:
+        return commands(step["run"] for step in hub[workflow][job]["steps"] if "run" in step)
+
+    assert steps("change", "plan") == commands(lab["check"]["script"]) | commands(lab["plan"]["script"])
+    assert steps("change", "apply") == commands(lab["apply"]["script"]) and len(steps("change", "apply")) == 2
+    assert steps("audit", "audit") == commands(lab["audit"]["script"])
+
+
+def told(forges: Forges, system: str, *words: str | Path) -> None:
+    """Run ci/tell.py as a job of this system."""
+    gitlab = {
+        "GITLAB_CI": "true",
+        "CI_API_V4_URL": f"{forges.url}/api/v4",
+        "CI_PROJECT_ID": "7",
+        "CI_PIPELINE_URL": "https://example.org/1",
+    }
+    github = {
+        "GITHUB_API_URL": forges.url,
+        "GITHUB_REPOSITORY": "grid/meters",
+        "GITHUB_SERVER_URL": "https://github.com",
+        "GITHUB_RUN_ID": "1",
+    }
+    env = {
+        "gitlab": {**gitlab, "CI_MERGE_REQUEST_IID": "5", "METERING_FORGE_TOKEN": GITLAB_TOKEN},
+        "github": {**github, "GITHUB_REF": "refs/pull/5/merge", "GITHUB_TOKEN": GITHUB_TOKEN},
+    }[system]
+    tool = ROOT / "examples" / "pipelines" / "repository" / "ci" / "tell.py"
+    done = subprocess.run([sys.executable, tool, *map(str, words)], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout + done.stderr == "", done.stderr
+
+
+@pytest.mark.parametrize("system", ["gitlab", "github"])
+def test_a_finding_is_one_issue(system: str, tmp_path: Path) -> None:
+    def audited(verdict: str, compliant: int, body: str = "/close\nA meter says so") -> None:
+        totals = {"meters": 3, "verdicts": {"drift": 3 - compliant, "compliant": compliant}}
+        (tmp_path / "audit.json").write_text(json.dumps({"verdict": verdict, "totals": totals}), encoding="utf-8")
+        (tmp_path / "audit.md").write_text(body, encoding="utf-8")
+        told(forges, system, "audit", tmp_path)
+
+    def issues() -> list[dict[str, Any]]:
+        return [issue for issue in forges.open(system) if "pull_request" not in issue]
+
+    with Forges(GITLAB_TOKEN, GITHUB_TOKEN) as forges:
+        told(forges, system, "audit", tmp_path)
+        assert [issue["title"] for issue in issues()] == ["Meters: the audit did not end"]
+        audited("drift", 1)
+        (issue,) = issues()
+        text = issue["description" if system == "gitlab" else "body"]
+        assert issue["title"] == "Meters: drift, 2 of 3 not compliant" and text.startswith("\\/close")
+        before = len(forges.requests)
+        audited("drift", 1)
+        assert len(forges.requests) == before + 1, "nothing new is not told again"
+        audited("compliant", 3)
+        assert issues() == []
+        audited("unknown", 2, "long " * 100000)
+        (issue,) = issues()
+        assert len(issue["description" if system == "gitlab" else "body"]) < GITHUB_BODY
+
+
+@pytest.mark.parametrize("system", ["gitlab", "github"])
+def test_a_plan_is_one_comment_with_its_digests(system: str, tmp_path: Path) -> None:
+    digests, plan = tmp_path / "digests.env", tmp_path / "plan.md"
+    digests.write_text("METERING_PLAN_DIGEST=0123\n", encoding="utf-8")
+    with Forges(GITLAB_TOKEN, GITHUB_TOKEN) as forges:
+        for text in ("# Plan\n" * 20000, "# Another plan\n"):
+            plan.write_text(text, encoding="utf-8")
+            told(forges, system, "plan", digests, plan)
+            (comment,) = forges.comments[system]
+            assert comment["request"] == 5 and "METERING_PLAN_DIGEST=0123" in comment["body"] and len(comment["body"]) < GITHUB_BODY
+        assert "Another plan" in comment["body"]
+
+
 @pytest.mark.needs_debian("postgresql")
 @pytest.mark.requirement("R-116")
 def test_the_whole_way(site: Site) -> None:
-    """GitLab: drift appears, the night finds it, the merge request shows the plan, apply does that, the audit is compliant, apply again does nothing.
-
-    Then GitHub's workflows with the same repository: another drift, found, shown, mended.
-    """
-    lab, forges, repository = site.gitlab, site.forges, site.repository
-    night = lab.run(site.lab("schedule"))
-    assert states(night) == {"audit": "success", "finding": "success"}, night["audit"].output[-4000:]
-    assert forges.open("gitlab") == []
-
+    """Drift appears, the merge request shows the plan, no meter is touched while the window is shut (GitHub); the night finds it, the merge
+    request shows the plan, apply does just that, the audit is compliant, apply again does nothing (GitLab)."""
+    lab, hub, forges, repository = site.gitlab, site.github, site.forges, site.repository
     # A person at the display, and a meter from the stock.
     site.fleet.meter("infeed-1").action("set_setting", name="panel_programming", value=True)
     site.fleet.meter("hall-2").action("set_firmware", version="2.7.8")
-    night = lab.run(site.lab("schedule"))
-    assert states(night) == {"audit": "failed", "finding": "success"}
-    (issue,) = forges.open("gitlab")
-    assert issue["title"] == "Meters: drift, 2 of 4 not compliant" and issue["labels"] == ["meter-audit"]
-    assert "panel_programming" in issue["description"] and "hall-2" in issue["description"]
+
+    closed = (datetime.now(UTC) + timedelta(days=3)).strftime("%a").lower()
+    repository.edit("campaign.yml", "[mon, tue, wed, thu]", f"[{closed}]")
+    repository.commit("Not today")
+    shown = hub.run("change", "pull_request", site.hub("refs/pull/5/merge"))
+    assert states(shown) == {"plan": "success", "tell": "success", "apply": "skipped", "audit": "skipped"}, shown["plan"].output[-4000:]
+    (comment,) = forges.comments["github"]
+    assert comment["request"] == 5
+    assert all(f"{name}={digest}" in comment["body"] for name, digest in shown["plan"].outputs.items())
+    assert "hall-2" in comment["body"] and "panel_programming: on to off" in comment["body"]
+    merged = hub.run("change", "push", site.hub("refs/heads/main"))
+    assert states(merged) == {
+        **{"plan": "success", "tell": "skipped", "apply": "failed", "audit": "failed"},
+        **{"audit.audit": "failed", "audit.finding": "success"},
+    }
+    assert merged["plan"].outputs == shown["plan"].outputs, "nothing has changed between merge request and approval"
+    assert "window" in merged["apply"].output
+    assert [issue["title"] for issue in forges.open("github")[1:]] == ["Meters: drift, 2 of 4 not compliant"]
     assert site.done() == []
 
-    # The window is shut: a merge request, and what its apply does.
-    closed = (datetime.now(UTC) + timedelta(days=3)).strftime("%a").lower()
+    night = lab.run(site.lab("schedule"))
+    assert states(night) == {"audit": "failed", "finding": "success"}
+    (found,) = [
+        result for result in site.kept("gitlab-1", "audit/build/audit/audit.sarif")["runs"][0]["results"] if "panel" in result["ruleId"]
+    ]
+    place = found["locations"][0]["physicalLocation"]
+    lines = (repository.folder / place["artifactLocation"]["uri"]).read_text(encoding="utf-8").splitlines()
+    assert "panel_programming: false" in lines[place["region"]["startLine"] - 1]
+    (issue,) = forges.open("gitlab")
+    assert issue["labels"] == ["meter-audit"] and "panel_programming" in issue["description"] and "hall-2" in issue["description"]
+
     repository.git("checkout", "-q", "-b", "mend")
     repository.edit("campaign.yml", "campaign: winter-2026", "campaign: mend-hall-2")
-    repository.edit("campaign.yml", "[mon, tue, wed, thu]", f"[{closed}]")
+    always = '[mon, tue, wed, thu, fri, sat, sun], from: "00:00", to: "00:00"'
+    repository.edit("campaign.yml", f'[{closed}], from: "22:00", to: "05:00"', always)
     repository.commit("Mend what the night found")
     shown = lab.run(site.lab("merge_request_event"), branch="mend")
     assert states(shown) == {"check": "success", "plan": "success", "tell": "success"}, [job.output[-3000:] for job in shown.values()]
-    (comment,) = forges.comments["gitlab"]
-    digests = env_of(site, "gitlab-3")
-    assert digests["METERING_PLAN_DIGEST"][:12] in comment["body"] and digests["METERING_SECURITY_PLAN_DIGEST"] in comment["body"]
-    assert "hall-2" in comment["body"] and "panel_programming: on to off" in comment["body"]
+    digests = env_of(site, "gitlab-2")
+    assert all(f"{name}={digest}" in forges.comments["gitlab"][0]["body"] for name, digest in digests.items())
 
     repository.git("checkout", "-q", "main")
     repository.git("merge", "-q", "mend")
-    main = lab.run(site.lab("push"), manual=["apply"])
-    assert states(main) == {"check": "success", "plan": "success", "apply": "failed", "audit": "failed", "finding": "success"}
-    assert env_of(site, "gitlab-4") == digests, "nothing has changed between merge request and approval"
-    assert "window" in main["apply"].output
-    assert site.done() == []
-
-    # The window opens.
-    repository.edit(
-        "campaign.yml", f'[{closed}], from: "22:00", to: "05:00"', '[mon, tue, wed, thu, fri, sat, sun], from: "00:00", to: "00:00"'
-    )
-    repository.commit("In these days")
-    assert states(lab.run(site.lab("push")))["apply"] == "waiting", "nobody has approved"
-    assert site.done() == []
-    done = lab.run(site.lab("push"), manual=["apply"], again=5)
+    waiting = {"check": "success", "plan": "success", "apply": "waiting", "audit": "waiting", "finding": "waiting"}
+    assert states(lab.run(site.lab("push"))) == waiting
+    assert env_of(site, "gitlab-3") == digests
+    assert site.done() == [], "nobody has approved"
+    done = lab.run(site.lab("push"), manual=["apply"], again=3)
     assert states(done) == {"apply": "success", "audit": "success", "finding": "success"}, done["apply"].output[-6000:]
     assert site.fleet.meter("hall-2").state()["firmware"] == "2.9.9"
     assert site.fleet.meter("infeed-1").state()["settings"]["panel_programming"] is False
     changes = site.done()
     assert {event["meter"] for event in changes} == {"hall-2", "infeed-1"}
+    assert site.kept("gitlab-3", "audit/build/audit/audit.json")["verdict"] == "compliant"
+    folder = site.forge.folder / "artifacts" / "gitlab-3" / "audit" / "build" / "audit"
+    listed = {item["name"]: item["sha256"] for item in site.kept("gitlab-3", "audit/build/audit/evidence.json")["files"]}
+    assert set(listed) == {"audit.json", "junit.xml", "audit.sarif", "audit.md", "audit.csv", "metering.prom", "audit.html"}
+    assert listed == {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in listed}
     assert forges.open("gitlab") == [] and forges.issues["gitlab"][0]["notes"]
-    evidence = site.kept("gitlab-5", "audit/build/audit/audit.json")
-    assert evidence["verdict"] == "compliant"
 
-    again = lab.run(site.lab("push"), manual=["apply"], again=5)
-    assert states(again) == {"apply": "success", "audit": "success", "finding": "success"}
+    again = lab.run(site.lab("push"), manual=["apply"], again=3, only=True)
+    assert states(again) == {"apply": "success"}
     assert site.done() == changes
-
-    # The same on GitHub, from the next drift on.
-    hub = site.github
-    site.fleet.meter("infeed-1").action("set_setting", name="panel_programming", value=True)
-    night = hub.run("audit", "schedule", site.hub("refs/heads/main"))
-    assert states(night) == {"audit": "failed", "finding": "success"}
-    (request, issue) = forges.open("github")
-    assert issue["title"] == "Meters: drift, 1 of 4 not compliant" and "panel_programming" in issue["body"]
-
-    shown = hub.run("change", "pull_request", site.hub("refs/pull/5/merge"))
-    assert states(shown) == {"plan": "success", "tell": "success", "apply": "skipped", "audit": "skipped"}, shown["plan"].output[-4000:]
-    (comment,) = forges.comments["github"]
-    assert comment["request"] == 5 and shown["plan"].outputs["METERING_SECURITY_PLAN_DIGEST"] in comment["body"]
-    assert site.done() == changes
-
-    merged = hub.run("change", "push", site.hub("refs/heads/main"))
-    assert states(merged) == {
-        **{"plan": "success", "tell": "skipped", "apply": "success", "audit": "success"},
-        **{"audit.audit": "success", "audit.finding": "success"},
-    }, merged["apply"].output[-4000:]
-    assert merged["plan"].outputs == shown["plan"].outputs
-    assert {event["meter"] for event in site.done()[len(changes) :]} == {"infeed-1"}
-    assert forges.open("github") == [request] and "compliant" in forges.comments["github"][-1]["body"]

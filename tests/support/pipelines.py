@@ -141,8 +141,10 @@ class GitLab:
         self.forge = forge
         self.pipelines = 0
 
-    def run(self, variables: Mapping[str, str], manual: Sequence[str] = (), again: int = 0, branch: str = "main") -> dict[str, Job]:
-        """One pipeline, or of the pipeline with the number ``again`` the manual jobs and what waits for them; each job by its name."""
+    def run(
+        self, variables: Mapping[str, str], manual: Sequence[str] = (), again: int = 0, only: bool = False, branch: str = "main"
+    ) -> dict[str, Job]:
+        """One pipeline, or of the pipeline with the number ``again`` the manual jobs and (but for ``only``) what waits for them."""
         self.forge.start(branch)
         spec = yaml.safe_load((self.forge.checkout / ".gitlab-ci.yml").read_text(encoding="utf-8"))
         stages, default = spec.pop("stages"), spec.pop("default")
@@ -159,7 +161,7 @@ class GitLab:
                 _only(job, GITLAB_WORDS, name)
                 rule = next((rule for rule in job["rules"] if holds(rule["if"], variables)), None)
                 needed = {need if isinstance(need, str) else need["job"] for need in job.get("needs", [])}
-                if rule is None or (again and name not in manual and not needed & set(done)):
+                if rule is None or (again and name not in manual and (only or not needed & set(done))):
                     continue
                 earlier = [other for other in jobs if stages.index(jobs[other]["stage"]) < stages.index(stage)]
                 done[name] = self._job(name, job, rule, variables, manual, done, earlier, store, branch)

@@ -34,7 +34,7 @@ def text(*files):
         part = Path(name).read_text(encoding="utf-8")
         if len(part) > MOST // len(files):
             part = part[: MOST // len(files)].rpartition("\n")[0] + "\n\n(cut off here; the whole is in the job's files)\n"
-        parts.append(f"```text\n{part}```\n" if name.endswith(".env") else part)
+        parts.append(f"```text\n{part}```\n" if Path(name).suffix == ".env" else part)
     return re.sub(r"^(\s*)/", r"\1\\/", "\n".join(parts), flags=re.M)
 
 
