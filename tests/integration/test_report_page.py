@@ -11,6 +11,7 @@ from typing import Any
 
 import browserkit
 import pytest
+import yaml
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Page
 
@@ -168,7 +169,8 @@ def test_a_meters_page_shows_every_point_and_what_mends_it(audit: dict[str, Any]
     meter = next(item for item in audit["meters"] if item["name"] == "pm5-00014")
     page = seen.go("meter/pm5-00014")
     for item in meter["controls"]:
-        name = next(info["title"] for info in audit["controls"] if info["id"] == item["id"].partition(":")[0])
+        base, dummy, about = item["id"].partition(":")
+        name = next(info["title"] for info in audit["controls"] if info["id"] == base) + (f": {about}" if about else "")
         assert page.get_by_text(name, exact=True).count() >= 1
     for fact in (meter["serial"], meter["host"], meter["model"], f"inventory/hosts.yml:{meter['location']['line']}"):
         assert page.get_by_text(fact, exact=True).count() >= 1
@@ -176,8 +178,11 @@ def test_a_meters_page_shows_every_point_and_what_mends_it(audit: dict[str, Any]
     finding = page.locator("article", has=page.get_by_text("firmware_target", exact=True))
     for words in (failed["text"], f"group_vars/all/baseline.yml:{failed['location']['line']}", failed["evidence"], failed["rule"]):
         assert finding.get_by_text(words, exact=True).count() == 1
-    finding.get_by_role("button", name="Copy the command").click()
+    page.get_by_role("button", name="Copy the command for gridops.metering.upgrade").click()
     assert page.evaluate("navigator.clipboard.readText()") == "ansible-playbook gridops.metering.upgrade -e metering_hosts=pm5-00014"
+    finding.get_by_text("The task that mends it").click()
+    finding.get_by_role("button", name="Copy the task").click()
+    assert yaml.safe_load(page.evaluate("navigator.clipboard.readText()")) == [failed["fix"]["task"]]
     assert "verified" in page.locator("section", has=page.get_by_role("heading", name="Upgrades")).inner_text()
 
 

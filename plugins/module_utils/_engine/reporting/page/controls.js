@@ -9,7 +9,7 @@ function controlList() {
     { head: "All states", wide: true, roomy: true, cell: (info) => stack(stateParts(info), sum(info.counts)) },
     ...STATE_ORDER.map((state) => ({ head: WORDS[state], number: true, cell: (info) => count(info.counts[STATES.indexOf(state)]) })),
   ];
-  return { title: "Controls", node: [el("h1", { tabindex: "-1" }, "Controls"), el("p", {}, "What was judged, and how many meters are in which state. Unknown is never good."), table("Controls", columns, order, "controls")] };
+  return { title: "Controls", node: [el("h1", { tabindex: "-1" }, "Controls"), el("p", {}, "What was judged, and how many points are in which state. Some controls judge several points of a meter. Unknown is never good."), table("Controls", columns, order, "controls")] };
 }
 
 // The ways in which meters differ from what is wanted, most frequent first.

@@ -34,6 +34,9 @@ function resultOf(meter, number) {
   for (const field of ["id", "text", "rule", "evidence", "remedy", "reason"]) found[field] = text(field);
   for (const field of ["want", "have", "fix", "waiver", "attested"]) found[field] = value(field);
   found.info = control(found.base);
+  // What the control is about, where it is judged for several things of a meter: an account, a part of the firmware, an advisory.
+  found.about = found.id.slice(found.base.length + 1);
+  found.title = found.about ? `${found.info.title}: ${found.about}` : found.info.title;
   return found;
 }
 
@@ -117,6 +120,8 @@ const severityRank = (name) => (SEVERITIES.includes(name) ? SEVERITIES.indexOf(n
 // A wanted or found value as a person reads it.
 function shown(value) {
   if (value === null || value === undefined) return "–";
-  const text = typeof value === "string" ? value : JSON.stringify(value, null, Object.keys(value).length > 3 ? 1 : 0);
+  const plain = (item) => item === null || typeof item !== "object";
+  const list = Array.isArray(value) && value.length > 0 && value.every(plain);
+  const text = typeof value === "string" ? value : list ? value.join(", ") : JSON.stringify(value, null, Object.keys(value).length > 3 ? 1 : 0);
   return text.replace(/[\u0000-\u0008\u000b-\u001f]/g, "\ufffd");
 }

@@ -81,7 +81,7 @@ function table(caption, columns, rows, extra) {
     return place ? el("td", attributes, column.cell(row, at)) : el("th", { ...attributes, scope: "row" }, column.cell(row, at));
   })));
   const made = el("table", { class: `grid ${extra || ""}` }, el("caption", {}, caption), el("thead", {}, head), el("tbody", {}, body));
-  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, made);
+  return el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption }, made);
 }
 
 function say(text) {

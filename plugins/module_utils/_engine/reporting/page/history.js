@@ -43,8 +43,10 @@ function grouped(field) {
       if (!RESULTS[number][FIELD[field]]) continue;
       const value = restore(TEXTS[RESULTS[number][FIELD[field]]], meter);
       const key = `${ROW_BASE[number]}\n${value}\n${RESULTS[number][0]}`;
-      if (!groups.has(key)) groups.set(key, { base: ROW_BASE[number], state: STATES[RESULTS[number][0]], value: JSON.parse(value), meters: 0 });
-      groups.get(key).meters += 1;
+      if (!groups.has(key)) groups.set(key, { base: ROW_BASE[number], state: STATES[RESULTS[number][0]], value: JSON.parse(value), meters: 0, last: null });
+      const group = groups.get(key);
+      if (group.last !== meter) group.meters += 1; // several points of one meter are one meter
+      group.last = meter;
     }
   }
   return [...groups.values()];

@@ -23,14 +23,30 @@ const attemptsText = ({ limit, used, remaining, source }) => {
   return `${remaining} left of ${limit} (${used} used; from ${source === "ledger" ? "the ledger" : source})`;
 };
 
-// What a person copies: the playbook for this meter alone, and the task.
-function fixBox({ fix, id }) {
-  if (!fix) return null;
-  const block = (text, what) => el("div", { class: "copied block" }, el("pre", { tabindex: "0", role: "region", "aria-label": `${what} for ${id}` }, text), copyButton(text, "Copy", `Copy the ${what.toLowerCase()} for ${id}`));
-  return el("div", { class: "fix" }, el("h4", {}, "To mend it"),
-    fix.accept.length ? el("p", {}, "This accepts what cannot be undone or costs something: ", bdi(fix.accept.join(", ")), ".") : null,
-    el("p", {}, "With your inventory and baseline as for the audit:"), block(fix.command, "Command"),
-    fix.task ? [el("p", {}, fix.runs > 1 ? `Or this one task, ${fix.runs} times, once for each step:` : "Or this one task:"), block(fix.task, "Task")] : null);
+// What a person copies.
+function block(text, what) {
+  const box = el("pre", { tabindex: "0", role: "group", "aria-label": what }, text);
+  return el("div", { class: "copied block" }, box, copyButton(text, "Copy", `Copy the ${what[0].toLowerCase()}${what.slice(1)}`));
+}
+
+// The runs that mend this meter: one for each playbook, for all findings that it mends.
+function commands(bad) {
+  const groups = [...groupBy(bad.filter((item) => item.fix), (item) => item.fix.command)];
+  if (!groups.length) return null;
+  return el("div", { class: "fix" }, el("p", {}, "With your inventory and baseline as for the audit:"), groups.map(([command, items]) => {
+    const accept = [...new Set(items.flatMap((item) => item.fix.accept))].sort(byText);
+    const what = `mends ${items.length === bad.length ? "all" : count(items.length)} of ${many(bad.length, "finding")}`;
+    return [block(command, `Command for ${items[0].fix.playbook} on this meter`), el("p", {}, el("small", {}, `It ${what}.`, accept.length ? [" It accepts what cannot be undone or costs something: ", bdi(accept.join(", ")), "."] : null))];
+  }));
+}
+
+function more(item) {
+  const { fix } = item;
+  const words = fix && fix.runs > 1 ? `The task that mends it, ${fix.runs} times` : "The task that mends it";
+  const fold = (summary, ...inside) => el("details", { class: "more" }, el("summary", {}, summary), inside);
+  const task = fix && fix.task ? fold(words, block(fix.task, `Task for ${item.id}`)) : null;
+  const list = item.info.clauses;
+  return [task, list.length ? fold(many(list.length, "clause") + " of standards", clauses(list)) : null];
 }
 
 function waiverText(waiver) {
@@ -41,7 +57,6 @@ function attestedText(said) {
 }
 
 function details(item) {
-  const info = item.info;
   return [
     facts([
       ["Wanted", item.want === null ? "" : valueText(item.want)], ["Found", item.have === null ? "" : valueText(item.have)],
@@ -49,21 +64,20 @@ function details(item) {
       ["Reason", item.state !== "fail" || item.fix ? item.reason : ""], ["Waiver", waiverText(item.waiver)], ["Attested", attestedText(item.attested)],
       ["Rule", item.rule], ["Set in", place(item.file, item.line)],
     ]),
-    fixBox(item),
-    info.clauses.length ? facts([["Clauses", clauses(info.clauses), true]]) : null,
+    more(item),
   ];
 }
 
 function findingCard(item) {
   return el("article", { class: `finding k-${item.state}`, id: `finding-${item.id}` },
-    el("h3", {}, badge(item.state), " ", link(`#/control/${escapePart(item.base)}`, bdi(item.info.title)), " ", severityChip(item.info.severity), " ", code(item.id)),
+    el("h3", {}, badge(item.state), " ", link(`#/control/${escapePart(item.base)}`, bdi(item.title)), " ", severityChip(item.info.severity), " ", code(item.id)),
     el("p", { class: "said" }, bdi(item.text)), details(item));
 }
 
 // What is as it should be, or set aside: one line each, the rest when opened.
 function quietRow(item) {
   return el("details", { class: `k-${item.state}` },
-    el("summary", {}, badge(item.state), el("span", { class: "name" }, bdi(item.info.title)), el("span", { class: "said" }, bdi(item.text))), details(item));
+    el("summary", {}, badge(item.state), el("span", { class: "name" }, bdi(item.title)), el("span", { class: "said" }, bdi(item.text))), details(item));
 }
 
 function historyTable(meter) {
@@ -109,7 +123,7 @@ function meterPage(name) {
       el("div", { class: `hero k-${meter.verdict}` }, el("h1", { tabindex: "-1" }, bdi(meter.name), " ", badge(meter.verdict)), el("p", {}, words),
         el("p", { class: "meta" }, copyButton(here, "Copy link", "Copy the address of this meter's page"))),
       section("Facts", box),
-      bad.length ? section("Findings", bad.map((item) => findingCard(item))) : null,
+      bad.length ? section("Findings", commands(bad), bad.map((item) => findingCard(item))) : null,
       rest.length ? section("Other points", el("div", { class: "quiet-rows" }, rest.map((item) => quietRow(item)))) : null,
       section("Upgrades", historyTable(meter)),
     ],

@@ -96,7 +96,7 @@ function sortHeader(words, name, asked, change, shape) {
 function worstText(meter) {
   if (meter.reason || meter.text) return meter.text || meter.reason;
   const bad = resultsOf(meter).filter((item) => item.state === "fail" || item.state === "unknown");
-  return bad.length ? `${bad[0].info.title}: ${bad[0].text}` : "";
+  return bad.length ? `${bad[0].title}: ${bad[0].text}` : "";
 }
 
 const meterHref = (meter) => `#/meter/${escapePart(meter.name)}`;

@@ -72,7 +72,8 @@ function versions() {
   ]);
 }
 
-const stateParts = (info, more) => STATE_ORDER.toReversed().map((state) => ({
+const BAR_ORDER = ["pass", "attested", "not_applicable", "waived", "unknown", "fail"];
+const stateParts = (info, more) => BAR_ORDER.map((state) => ({
   kind: state, n: info.counts[STATES.indexOf(state)], words: (WORDS[state] || state).toLowerCase(), href: more ? `#/meters?control=${escapePart(info.id)}&state=${state}` : undefined,
 }));
 const sum = (numbers) => numbers.reduce((one, other) => one + other, 0);
@@ -124,7 +125,7 @@ function paperList() {
   const bad = METERS.filter((meter) => meter.verdict !== "compliant").sort((one, other) => one.worst - other.worst || one.rank - other.rank || one.at - other.at);
   if (!bad.length) return null;
   const shownHere = bad.slice(0, 150);
-  const why = (meter) => resultsOf(meter).filter((item) => item.state === "fail" || item.state === "unknown").map((item) => el("div", {}, `${item.info.title}: `, bdi(item.text)));
+  const why = (meter) => resultsOf(meter).filter((item) => item.state === "fail" || item.state === "unknown").map((item) => el("div", {}, `${item.title}: `, bdi(item.text)));
   return section("Meters that are not compliant",
     bad.length > shownHere.length ? el("p", {}, `The first ${count(shownHere.length)} of ${count(bad.length)}; all of them are in the page itself and in the table of the same audit.`) : null,
     table("Meters that are not compliant, the most severe first", [
