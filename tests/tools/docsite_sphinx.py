@@ -44,6 +44,7 @@ SETTINGS: dict[str, Any] = {
     "html_use_index": False,
     "html_domain_indices": False,
     "html_static_path": [str(STYLE)],
+    "antsibull_ext_color_scheme": "none",
     "pygments_style": "ansible",
     "suppress_warnings": ["misc.highlighting_failure"],
 }
