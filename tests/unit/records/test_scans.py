@@ -107,3 +107,23 @@ def test_a_ledger_of_the_release_before_is_brought_up_to_date(ledger: Records, l
     assert now.schema_version == schema.VERSION == 5 and now.ledger_id == ledger.ledger_id
     now.audits.record(document(), {"S1": "m01"})
     assert len(now.audits.scans()) == 1
+
+
+@pytest.mark.requirement("R-043", "R-154", "G-06")
+def test_attempts_of_a_fleet_are_counted_in_one_look_as_they_are_one_by_one(ledger: Records, clock: Clock) -> None:
+    for serial, source, target in (
+        ("S1", "10.6.5", "10.9.9"),
+        ("S1", "10.9.9", "12.0.0"),
+        ("S2", "10.5.0", "10.6.5"),
+        ("S3", "10.5.0", "10.5.2"),
+    ):
+        attempt = ledger.begin_attempt(serial, "PM5561", "m", "B-1", "ftp", source, target, "d", "ann", "p", "spring", {})
+        ledger.mark(attempt.id, "triggered")
+        ledger.end_attempt(attempt.id, "failed_final")
+        clock.now += 60
+    ledger.attest_attempts("S4", "PM5561", "10.6.3", 7, "ann", "2026-11-01")
+    serials = ("S1", "S2", "S3", "S4", "S5")
+    found = ledger.audits.attempts_used(dict.fromkeys(serials, "10.6.3"))
+    one_by_one = {serial: ledger.attempts(serial, "PM5561", "10.6.3") for serial in serials}
+    assert found == {serial: count.used for serial, count in one_by_one.items() if count.known} == {"S1": 2, "S2": 0, "S4": 7}
+    assert ledger.audits.attempts_used({}) == {}
