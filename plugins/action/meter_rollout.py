@@ -31,7 +31,7 @@ from ansible_collections.gridops.metering.plugins.plugin_utils._action import Me
 from ansible_collections.gridops.metering.plugins.plugin_utils._baseline import OwnTargets, agreed_targets, one_baseline, read_baseline
 from ansible_collections.gridops.metering.plugins.plugin_utils._campaign_file import check_names, read_campaign, read_text
 from ansible_collections.gridops.metering.plugins.plugin_utils._files import write_json, write_text
-from ansible_collections.gridops.metering.plugins.plugin_utils._rollout import Said, suspect
+from ansible_collections.gridops.metering.plugins.plugin_utils._rollout import Remembered, Said, suspect
 from ansible_collections.gridops.metering.plugins.plugin_utils._tables import markdown_table, text_table
 
 GROUP = "metering_rollout"
@@ -45,6 +45,7 @@ class ActionModule(MeterAction):
     ARGUMENT_SPEC = ROLLOUT_SPEC
 
     def execute(self, params: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        task_vars = {**task_vars, "hostvars": Remembered(task_vars["hostvars"])}
         reviewed = _reviewed(params)
         campaign = _campaign(params)
         baseline = self._baseline(params, task_vars, reviewed)
@@ -107,9 +108,9 @@ class ActionModule(MeterAction):
         """The baseline, which a reviewed plan still has to agree with. Raises InputError."""
         if params["baseline"] is None:
             return None
-        one_baseline(task_vars["hostvars"], task_vars.get("ansible_play_hosts", ()))
         baseline = read_baseline(params["baseline"])
-        if params["meters"] is None:
+        if params["meters"] is None:  # the first look of a run
+            one_baseline(task_vars["hostvars"], task_vars.get("ansible_play_hosts", ()))
             for text in baseline.warnings:
                 self.warn(text)
         for model, target in ((reviewed or {}).get("targets") or {}).items():

@@ -30,7 +30,7 @@ from ._campaign_file import check_names, read_campaign
 from ._clear_secrets import in_clear
 from ._known_variables import known_variables
 from ._origin import location, location_of
-from ._rollout import Said
+from ._rollout import Remembered, Said
 
 #: What a connection is made from. Nothing of it is a secret, so no vault is needed for looking at it.
 _CONNECTION = ("host", "family", "unit_id", "ports", "timeouts", "gateway", "attest", "dlms")
@@ -43,7 +43,7 @@ class Checker:
 
     def __init__(self, params: Mapping[str, Any], task_vars: Mapping[str, Any]) -> None:
         self._params = params
-        self._hostvars = task_vars["hostvars"]
+        self._hostvars = Remembered(task_vars["hostvars"])
         self._hosts = [str(host) for host in params["meters"] or task_vars["ansible_play_hosts_all"]]
         self._checked: list[str] = []
         self._faults: list[Flaw] = []
