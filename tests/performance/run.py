@@ -2,7 +2,8 @@
 # Copyright: (c) 2026, The gridops.metering authors
 """All benchmarks one after the other, their tables side by side: fleet, uploads, image transfer, ledger, one batch at real time.
 
-``python tests/performance/run.py`` runs all, with names (fleet, ftp, upload, records, batch, dlms, page) some. Nothing else should run on the machine meanwhile.
+``python tests/performance/run.py`` runs all, with names (fleet, ftp, upload, records, batch, dlms, page) some. Nothing else should run
+on the machine meanwhile.
 """
 
 from __future__ import annotations
