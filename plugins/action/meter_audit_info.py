@@ -26,7 +26,7 @@ from ansible_collections.gridops.metering.plugins.plugin_utils._baseline import 
 from ansible_collections.gridops.metering.plugins.plugin_utils._fleet import FleetAction
 
 #: The document while somebody still has to look closer, and as it is in the end.
-PART, WHOLE = "audit-part.json", "audit.json"
+PART, WHOLE = ".audit-part.json", "audit.json"
 
 
 class ActionModule(FleetAction):
