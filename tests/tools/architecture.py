@@ -7,12 +7,13 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 import tomllib
 from html import escape
 from pathlib import Path
+
+from reason_codes import keep
 
 ROOT = Path(__file__).resolve().parents[2]
 DRAWING = ROOT / "docs" / "images" / "rooms.svg"
@@ -90,17 +91,5 @@ def drawing() -> str:
     return "\n".join([head, f'<title id="t">{escape(text)}</title>', f"<style>{STYLE}</style>", *parts, "</svg>", ""])
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="only compare")
-    if not parser.parse_args().check:
-        DRAWING.write_text(drawing(), encoding="utf-8")
-        return 0
-    if DRAWING.exists() and DRAWING.read_text(encoding="utf-8") == drawing():
-        return 0
-    print(f"{DRAWING.name} is not what the import contract says; run tests/tools/architecture.py", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(keep(DRAWING, drawing()))

@@ -49,7 +49,7 @@ def page() -> str:
 
 
 def keep(path: Path, text: str) -> int:
-    """Write a page that is made from the catalogue; with ``--check`` only compare. The exit status."""
+    """Write a page that is made from something else, such as the catalogue; with ``--check`` only compare. The exit status."""
     script = Path(sys.argv[0]).name
     parser = argparse.ArgumentParser(description=f"Write or check {path.name}.")
     parser.add_argument("--check", action="store_true", help="only compare")
@@ -58,7 +58,7 @@ def keep(path: Path, text: str) -> int:
         return 0
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return 0
-    print(f"{path.name} is not what the catalogue says; run tests/tools/{script}", file=sys.stderr)
+    print(f"{path.name} is stale; run tests/tools/{script}", file=sys.stderr)
     return 1
 
 
