@@ -51,7 +51,7 @@ class Job:
 
 @dataclass
 class Forge:
-    """One project: its repository, the secrets of its environments, and a place for what jobs leave behind."""
+    """One project: its repository, the variables of its environments (``*`` for all jobs), and a place for what jobs leave behind."""
 
     repository: Path
     folder: Path
@@ -191,6 +191,7 @@ class GitLab:
             **variables,
             "GITLAB_CI": "true",
             "CI_JOB_NAME": name,
+            **self.forge.secrets["*"],
             **self.forge.secrets.get(job.get("environment", {}).get("name", ""), {}),
         }
         for other, need in before.items():
@@ -224,18 +225,25 @@ class GitHub:
         self.forge = forge
         self.number = 0
 
-    def run(self, workflow: str, event: str, env: Mapping[str, str], branch: str = "main") -> dict[str, Job]:
-        """One workflow, all approvals given; each job by its name, those of a called workflow by ``caller.name``."""
-        self.number += 1
-        return self._workflow(workflow, event, env, branch)
+    def run(
+        self, workflow: str, event: str, env: Mapping[str, str], given: Mapping[str, Job] | None = None, branch: str = "main"
+    ) -> dict[str, Job]:
+        """One workflow, all approvals given; each job by its name, those of a called workflow by ``caller.name``.
 
-    def _workflow(self, workflow: str, event: str, env: Mapping[str, str], branch: str) -> dict[str, Job]:
+        Jobs that are ``given`` ended like that in the run before, and are not run again; their artifacts are still there.
+        """
+        self.number += not given
+        return self._workflow(workflow, event, env, branch, given or {})
+
+    def _workflow(self, workflow: str, event: str, env: Mapping[str, str], branch: str, given: Mapping[str, Job]) -> dict[str, Job]:
         self.forge.start(branch)
         spec = yaml.safe_load((self.forge.checkout / ".github" / "workflows" / f"{workflow}.yml").read_text(encoding="utf-8"))
         assert event in spec[True], "'on' is true in YAML 1.1"
-        done: dict[str, Job] = {}
+        done: dict[str, Job] = {**given}
         for name, job in spec["jobs"].items():  # written in order of their needs
             _only(job, GITHUB_WORDS, name)
+            if name in done:
+                continue
             needs = [job["needs"]] if isinstance(job.get("needs"), str) else job.get("needs", [])
             condition = str(job.get("if", "true"))
             known = {**self._known(event, env, {need: done[need] for need in needs}), "env": spec.get("env", {})}
@@ -243,7 +251,7 @@ class GitHub:
             if (failed and "always()" not in condition) or (condition != "true" and not holds(condition, known)):
                 done[name] = Job("skipped")
             elif "uses" in job:
-                inner = self._workflow(Path(job["uses"]).stem, "workflow_call", env, branch)
+                inner = self._workflow(Path(job["uses"]).stem, "workflow_call", env, branch, {})
                 states = {one.state for one in inner.values()}
                 done |= {f"{name}.{key}": one for key, one in inner.items()}
                 done[name] = Job("failed" if "failed" in states else "success")
@@ -259,8 +267,18 @@ class GitHub:
 
     def _job(self, name: str, job: Mapping[str, Any], known: dict[str, Any], env: Mapping[str, str], branch: str) -> Job:
         secrets = self.forge.secrets.get(job.get("environment", ""), {})
-        known |= {"secrets": secrets, "vars": secrets, "github": {**known["github"], "token": self.forge.secrets["forge"]["GITHUB_TOKEN"]}}
-        given = {**known["env"], **env, "GITHUB_ACTIONS": "true", "GITHUB_JOB": name, "GITHUB_EVENT_NAME": known["github"]["event_name"]}
+        known |= {
+            "secrets": secrets,
+            "vars": self.forge.secrets["*"],
+            "github": {**known["github"], "token": self.forge.secrets["forge"]["GITHUB_TOKEN"]},
+        }
+        given = {
+            **_filled(known["env"], known),
+            **env,
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_JOB": name,
+            "GITHUB_EVENT_NAME": known["github"]["event_name"],
+        }
         given |= _filled(job.get("env", {}), known)
         state, output = "success", ""
         for number, step in enumerate(job["steps"]):
