@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Print the digests of the plans in a folder, as NAME=VALUE."""
 
 import json

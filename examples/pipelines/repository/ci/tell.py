@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Tell GitLab or GitHub what a pipeline found. It needs Python and nothing else, and never talks to a meter.
 
 ci/tell.py plan FILE...      the files as one comment of the merge request, written anew each time
@@ -82,7 +81,11 @@ if ENV.get("GITLAB_CI"):
     PAGE = ENV["CI_PIPELINE_URL"]
 else:
     BASE = f"{ENV['GITHUB_API_URL']}/repos/{ENV['GITHUB_REPOSITORY']}"
-    HEADERS = {"Authorization": f"Bearer {ENV['GITHUB_TOKEN']}", "Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+    HEADERS = {
+        "Authorization": f"Bearer {ENV['GITHUB_TOKEN']}",
+        "Accept": "application/vnd.github+json",
+        "X-GitHub-Api-Version": "2022-11-28",
+    }
     REQUEST, ONE_COMMENT = f"/issues/{ENV['GITHUB_REF'].split('/')[2]}/comments", "/issues/comments"
     OPEN, BODY, NUMBER, NOTES, LABELS, UPDATE, CLOSE = "open", "body", "number", "comments", [LABEL], "PATCH", {"state": "closed"}
     PAGE = f"{ENV['GITHUB_SERVER_URL']}/{ENV['GITHUB_REPOSITORY']}/actions/runs/{ENV['GITHUB_RUN_ID']}"
