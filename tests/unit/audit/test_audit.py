@@ -317,6 +317,15 @@ def test_a_look_that_told_nothing_leaves_all_unknown(told: dict[str, Any], reaso
     assert control(meter, "mode").get("reason", "") == reason
 
 
+def test_what_a_look_leaves_out_or_tells_oddly_is_unknown() -> None:
+    auditor = Auditor(baseline(firmware=PM, security=SECURITY))
+    first = auditor.meter(Reading("m1", "h", "hep", facts=facts("ION9000", "4.0.0"), way_in=True))
+    assert states(auditor.looked(first, looked(("telnet", "pass", False, False))))["mode"] == "unknown"
+    assert states(auditor.looked(first, looked(("mode", "wonderful", 1, 1))))["mode"] == "unknown"
+    odd = auditor.looked(first, {"controls": 7, "error": "x"})
+    assert states(odd)["mode"] == "unknown" and odd["verdict"] == "unknown"
+
+
 def test_numbers_that_pass_with_time_are_told_as_what_they_stand_for() -> None:
     def found(name: str, state: str, have: str) -> str:
         return json.dumps(merge.results(looked((name, state, "less than 90 days", have))))

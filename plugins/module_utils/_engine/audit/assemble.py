@@ -16,7 +16,7 @@ from typing import Any
 from ..base.errors import MeteringError
 from ..catalogue import reasons
 from ..catalogue.controls import base_id, control
-from ..catalogue.models import PM5000, families
+from ..catalogue.models import HEP, PM5000, families
 from ..reporting import document as doc
 from ..reporting.document import Document, Location, Meter, Result
 from ..security.baseline import generation_of, model_of
@@ -232,7 +232,7 @@ class Auditor:
         facts = reading.facts or {}
         told = facts.get("security") or {}
         version = (facts.get("firmware") or {}).get("version")
-        simple = not told.get("settings") and not reading.attest
+        simple = not told.get("settings") and (kind.family != HEP or not reading.attest)
         key = (kind, version, told.get("mode"), told.get("revenue_lock"), why) if simple else None
         found = self._outside.get(key) if key is not None else None
         if found is None:
@@ -245,19 +245,24 @@ class Auditor:
 
     def looked(self, meter: Meter, told: Mapping[str, Any], attest: Mapping[str, Any] | None = None) -> Meter:
         """The meter of an earlier step with what a closer look told; what the look did not tell of what is wanted stays unknown."""
-        reading = Reading(meter["name"], meter["host"], meter["family"], attest=attest or {}, location=meter.get("location"))
+        try:
+            return self._looked(meter, told, attest or {})
+        except (MeteringError, ValueError, TypeError, KeyError, AttributeError) as error:  # what nobody foresaw is this meter's alone
+            return self._looked(meter, {"failed": True, "msg": f"what the closer look told cannot be judged: {error}"}, {})
+
+    def _looked(self, meter: Meter, told: Mapping[str, Any], attest: Mapping[str, Any]) -> Meter:
+        reading = Reading(meter["name"], meter["host"], meter["family"], attest=attest, location=meter.get("location"))
         kind = self._kind(meter["family"], {"model": meter["model"], "firmware": {"version": meter["firmware"] or "unknown"}})
         found = {item["id"]: item for item in merge.results(told)}
         if not kind.wants_security:  # only the passwords of the vault are
             found = {name: item for name, item in found.items() if base_id(name) in _PASSWORDS}
         reason, text = merge.failure(told)
-        if not found:
-            text = text or "the closer look told nothing"
-            for item in self._from_outside(kind, reading, text) if kind.wants_security else [_no_password(text)]:
-                found[item["id"]] = {
-                    **item,
-                    **({"reason": reason, "remedy": merge.remedy(reason)} if item["state"] == "unknown" and reason else {}),
-                }
+        text = text or "the closer look did not tell it"
+        everything = not found
+        for item in self._from_outside(kind, reading, text) if kind.wants_security else [_no_password(text)]:
+            if everything or (item["id"] in kind.asked and item["id"] not in found):
+                why = {"reason": reason, "remedy": merge.remedy(reason)} if item["state"] == "unknown" and reason else {}
+                found[item["id"]] = {**item, **why}
         meter = meter.copy()
         # What only the look knows: the mode; of a meter with closed registers who it is.
         meter["mode"] = meter["mode"] or _known(told.get("mode"))

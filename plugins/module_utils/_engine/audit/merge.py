@@ -20,10 +20,10 @@ _FIELDS = ("id", "state", "want", "have", "text", "rule", "evidence", "remedy")
 
 
 def results(looked: Mapping[str, Any]) -> list[Bare]:
-    """The controls of a look; those of states that an audit does not know (planned) are left as failed."""
+    """The controls of a look; what is planned has failed, and a state that nobody knows is unknown."""
     found = []
     for item in looked.get("controls") or ():
-        if isinstance(item, Mapping) and all(name in item for name in _FIELDS[:6]) and item["state"] in STATES:
+        if isinstance(item, Mapping) and all(name in item for name in _FIELDS[:6]):
             found.append(_quiet(bare(*(item[name] for name in _FIELDS[:6]), evidence=item.get("evidence"), remedy=item.get("remedy"))))
     return found
 
@@ -51,6 +51,8 @@ def _quiet(item: Bare) -> Bare:
     state, name = item["state"], item["id"]
     if state in ("planned", "changed"):
         item = {**item, "state": "fail"}
+    elif state not in STATES:
+        return {**item, "state": "unknown"}
     if state not in ("pass", "fail"):
         return item
     if name.startswith("password_age:"):
