@@ -89,3 +89,14 @@ RECOMMENDED: dict[str, Recommended] = {
 }
 #: The mode that the documents recommend (R-254, R-298, R-305).
 MODE = "advanced"
+#: The rules of settings that a baseline may ask for and that the documents recommend nothing of; R-376 for the others.
+RULES = {
+    "web_server": "R-267",
+    "time_sync": "R-271",
+    "web_port_http": "R-404",
+    "web_port_https": "R-404",
+    "lockout_duration": "R-346",
+    "session_timeout_ion": "R-345",
+    "event_cutoff": "R-273",
+    "priority_login": "R-273",
+}

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from . import constants
-from .baseline import RECOMMENDED
+from .baseline import RECOMMENDED, RULES
 from .clauses import CIP7, CIP10, ETSI, IEC, MID, NIST, WELMEC, Clause, clauses
 
 AUTOMATED, MANUAL = "automated", "manual"
@@ -87,19 +87,7 @@ def _setting(
     """A setting; what the documents recommend of it says why where nothing better does."""
     known = RECOMMENDED.get(name)
     why = rationale or (f"otherwise {known.bad}" if known else "it is set as the baseline says")
-    return ControlEntry(name, title, why, severity, level, known.rule if known else _RULES.get(name, "R-376"), found, option)
-
-
-_RULES = {
-    "web_server": "R-267",
-    "time_sync": "R-271",
-    "web_port_http": "R-404",
-    "web_port_https": "R-404",
-    "lockout_duration": "R-346",
-    "session_timeout_ion": "R-345",
-    "event_cutoff": "R-273",
-    "priority_login": "R-273",
-}
+    return ControlEntry(name, title, why, severity, level, known.rule if known else RULES.get(name, "R-376"), found, option)
 
 
 def _manual(name: str, title: str, rationale: str, severity: str, rule: str, found: tuple[Clause, ...], days: int = _YEAR) -> ControlEntry:

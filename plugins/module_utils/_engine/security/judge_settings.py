@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from ..catalogue import passwords, permissions
-from ..catalogue.baseline import MODE, RECOMMENDED
+from ..catalogue.baseline import MODE, RECOMMENDED, RULES
 from ..catalogue.models import HEP, PM5000
 from . import state as kinds
 from .capabilities import LEGACY_SUPPORT, SINGLE, Unfit, end_mode, unfit, unfit_mode
@@ -103,7 +103,7 @@ _MODES = {
 
 
 def _setting(name: str, want: Any, state: State, wanted: Wanted) -> Control:
-    rule = RECOMMENDED[name].rule if name in RECOMMENDED else _RULES.get(name, "R-376")
+    rule = RECOMMENDED[name].rule if name in RECOMMENDED else RULES.get(name, "R-376")
     seen = _evidence(state, name)
     bad = unfit(name, want, state, end_mode(wanted, state))
     if bad is not None:
@@ -120,18 +120,6 @@ def _setting(name: str, want: Any, state: State, wanted: Wanted) -> Control:
     if wanted.managed:
         return Control(name, PLANNED, want, have, rule, f"is changed from {shown(have)} to {shown(want)}", evidence=seen)
     return Control(name, FAIL, want, have, rule, f"is {shown(have)} and should be {shown(want)}", f"set {name} to {shown(want)}", seen)
-
-
-_RULES = {
-    "web_server": "R-267",
-    "time_sync": "R-271",
-    "web_port_http": "R-404",
-    "web_port_https": "R-404",
-    "lockout_duration": "R-346",
-    "session_timeout_ion": "R-345",
-    "event_cutoff": "R-273",
-    "priority_login": "R-273",
-}
 
 
 def _same(name: str, have: Any, want: Any) -> bool:
