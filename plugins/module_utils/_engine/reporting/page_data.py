@@ -30,7 +30,7 @@ _COLUMNS = ("family", "model", "firmware", "target", "mode", "gateway", "reason"
 
 def within_script(value: Any) -> str:
     """JSON that may stand inside a script element: no angle bracket, so that no text can end the element."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
     return (
         text.replace("<", "\\u003c")
         .replace(">", "\\u003e")
