@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security import settings_apply
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.password_rotation import Verdict
-from ansible_collections.gridops.metering.plugins.module_utils._engine.security.settings_run import moved_to
+from ansible_collections.gridops.metering.plugins.module_utils._engine.security.settings_look import moved_to
 from ansible_collections.gridops.metering.plugins.module_utils._engine.security.state import USER_ADD, Change, State
 
 

@@ -9,8 +9,6 @@ what was read before it (F-38) and read back after it. What went wrong stops the
 from __future__ import annotations
 
 import contextlib
-import re
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +19,9 @@ from ..base.target import Credential, Target
 from ..catalogue import accept as words
 from ..catalogue import constants, passwords
 from ..catalogue.default_accounts import default_accounts
-from ..catalogue.generations import generation
 from ..catalogue.models import HEP
-from ..meters import hep, pm5000
 from ..planning.prechecks import Precheck, blocking
-from ..wire.tls import tls_facts
-from . import capabilities, channel_handover, consumers, default_credentials, diagnosis, password_age, plan_settings, review
-from .channel import STAGE
+from . import capabilities, channel_handover, consumers, default_credentials, diagnosis, password_age, plan_settings, review, settings_look
 from .channel_registers import RegisterChannel
 from .channel_web import WebChannel
 from .control import FAIL, PASS, PLANNED, UNKNOWN, Control
@@ -38,7 +32,7 @@ from .login_guard import Guard
 from .password_rotation import Need, Rotor, SecretLedger
 from .probe_posture import probe_posture
 from .settings_session import Options, Report, Session, Stop, subject_login, user_of
-from .state import ATTESTED, PROBE, Change, State
+from .state import ATTESTED, Change, State
 from .wanted import Wanted
 
 #: Accounts that sign in, by role of ``credentials``, the first one that is given; those of a PM5000 by generation.
@@ -118,54 +112,14 @@ class SettingsRun:
 
     def _look(self) -> None:
         """Who answers, and what is seen without a login."""
-        self._identify()
+        settings_look.identify(self.now, self.profile)
         state, attest = self.now.state, self.now.options.attest
-        state.client = own_address(self.now.target.host)
+        state.client = settings_look.own_address(self.now.target.host)
         probe_posture(self.now.target, state)
-        self._read_registers()
+        if self._has_registers:
+            settings_look.read_registers(self.now, self.profile)
         if state.mode is None and attest.get("security_mode") is not None:
             state.mode, state.provenance["mode"] = attest["security_mode"], ATTESTED
-
-    def _identify(self) -> None:
-        target, state = self.now.target, self.now.state
-        try:
-            found = hep.identify_sync(target, STAGE) if target.family == HEP else pm5000.identify_sync(target, STAGE)
-        except DeviceError as error:
-            if error.reason != "modbus_map_closed":
-                raise
-            # The register map can be closed since 3.0.0 only (R-235), so at least that is known.
-            state.settings["modbus_access"], state.provenance["modbus_access"] = "none", "register"
-            state.generation = capabilities.FROM_3
-            state.unread["identity"] = error.text
-            self._from_certificate()
-            return
-        if found.model is not None and found.model.family != target.family:
-            self.now.fail("family_mismatch", f"{found.model.name} is no meter of family {target.family}")
-        state.model = found.model.name if found.model is not None else str(found.model_text or "")
-        state.version, state.serial = found.version, found.serial
-        if found.model is None:
-            # Nothing is recorded, and no password sent, on the ground of registers that make no sense (F-37).
-            reason, text = _no_model(found.model_text)
-            state.serial, state.unread["identity"] = None, text
-            if self.now.options.change:
-                self.now.fail(reason, text)
-        if found.model is not None and found.version is not None:
-            state.generation = generation(found.model, found.version)
-
-    def _from_certificate(self) -> None:
-        """Who a meter is whose registers are closed: by its certificate, where the profile says how it is written."""
-        seen = channel_certificate(self.now.target, self.profile)
-        if seen is not None:
-            self.now.state.model, self.now.state.serial = seen
-
-    def _read_registers(self) -> None:
-        """Setup registers need no login; where the profile names them they tell the mode before anybody signs in."""
-        if not self._has_registers or self.now.state.settings.get("modbus_access") == "none":
-            return
-        try:
-            RegisterChannel(self.now.target, self.profile).read(self.now.state)
-        except DeviceError as error:
-            self.now.state.unread["registers"] = error.text
 
     @property
     def _has_registers(self) -> bool:
@@ -273,7 +227,7 @@ class SettingsRun:
         if verdict.reason:
             self._judge_seen()
             cause = guard.error if guard is not None and verdict.reason == "transport_failed" else None
-            text = f"{cause.text}{moved_to(channel.port, channel.clear, state)}" if cause else verdict.text
+            text = f"{cause.text}{settings_look.moved_to(channel.port, channel.clear, state)}" if cause else verdict.text
             now.fail(cause.reason if cause else verdict.reason, text, verdict.device_text, verdict.retry_after)
         now.secret = new if verdict.which == "new" and new is not None else credential.password
         now.signed_in[now.real_user(credential.user)] = now.secret
@@ -362,7 +316,9 @@ class SettingsRun:
 
     def _controls(self) -> list[Control]:
         now = self.now
-        found = [_never_by_probe(item, now.state) for item in judge(now.state, now.wanted, self._needs(), attest=now.options.attest)]
+        found = [
+            settings_look.never_by_probe(item, now.state) for item in judge(now.state, now.wanted, self._needs(), attest=now.options.attest)
+        ]
         return [*found, *self._ages(found), *self._default_passwords()]
 
     def _ages(self, found: Sequence[Control]) -> list[Control]:
@@ -533,50 +489,3 @@ class SettingsRun:
         path, digest = write_export(Path(folder).expanduser(), now.state, now.options.run, now.target.clock.time())
         self.report.export_file = str(path)
         now.desk.journal("security_exported", {"serial": now.state.serial, "file": path.name, "sha256": digest})
-
-
-def _no_model(told: object) -> tuple[str, str]:
-    """Reason and sentence for a meter whose model is not known."""
-    if not told or told == "unknown":
-        return "identity_unreadable", "the identification registers name no model"
-    return "model_unknown", f"the meter says that it is a {told}, which is no known model"
-
-
-def _never_by_probe(item: Control, state: State) -> Control:
-    """An open or closed port is a trace of a setting, not the setting: it can make a point fail, never pass (wire facts 6.1)."""
-    if item.state != PASS or state.provenance.get(item.id) != PROBE or item.id == "web_protocol":
-        return item
-    return replace(item, state=UNKNOWN, text=f"{item.id} looks right from outside, which is no proof of the setting")
-
-
-def moved_to(port: int, clear: bool, state: State) -> str:
-    """Where nobody answers: the port that was tried, and the one that the meter's registers tell, where it is another (R-404, F-32)."""
-    name = "http" if clear else "https"
-    told = state.settings.get(f"web_port_{name}")
-    other = f"; the meter's registers say {told}, so correct ports.{name} in the inventory" if told not in (None, port) else ""
-    return f" (webpages over {name.upper()}, port {port}{other})"
-
-
-def own_address(host: str) -> str | None:
-    """The address of this machine from which ``host`` is reached; no packet is sent for it."""
-    try:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as asked:
-            asked.connect((host, 9))
-            return str(asked.getsockname()[0])
-    except OSError:
-        return None
-
-
-def channel_certificate(target: Target, profile: Mapping[str, Any]) -> tuple[str, str] | None:
-    """(model, serial number) out of the certificate of the webpages, by the profile's expression; None without one."""
-    pattern = (profile.get("identity") or {}).get("certificate")
-    if pattern is None or target.tls.fingerprint is None:
-        return None
-    try:
-        facts = tls_facts(target)
-    except DeviceError:
-        return None
-    if facts["fingerprint"] != target.tls.fingerprint:
-        return None
-    found = re.search(pattern, str(facts["subject"] or ""))
-    return (found["model"], found["serial"]) if found else None
