@@ -92,7 +92,9 @@ class ActionModule(MeterAction):
             write_json(folder, "facts.json", self.redactor.clean(params["meters"]))
             if not params["plan_file"]:
                 write_json(folder, "plan.json", plan)
-            write_text(folder, "plan.md", ["# Plan", "", *markdown_table(rows), "", *(f"- {line}" for line in lines)])
+            write_text(
+                folder, "plan.md", ["# Plan", "", *markdown_table(rows), "", *(f"- {line}" for line in lines), "", f"Plan {plan['digest']}"]
+            )
         result: dict[str, Any] = {"plan": plan, "table": rows, "markdown": markdown_table(rows), "text": _sentence(plan)}
         result["harden"] = plan_ion.hardened(plan)
         result["groups"] = [
