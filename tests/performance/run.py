@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The gridops.metering authors
-"""All benchmarks one after the other, their tables side by side: fleet, uploads, image transfer, ledger, one batch at real time.
+"""All benchmarks one after the other, their tables side by side: fleet, uploads, image transfer, ledger, one batch at real time, audit.
 
-``python tests/performance/run.py`` runs all, with names (fleet, ftp, upload, records, batch, dlms, page) some. Nothing else should run
+``python tests/performance/run.py`` runs all, with names (fleet, ftp, upload, records, batch, dlms, audit, page) some. Nothing else should run
 on the machine meanwhile.
 """
 
@@ -23,6 +23,7 @@ BENCHES = {
     "records": "bench_records.py",
     "batch": "bench_batch.py",
     "dlms": "bench_dlms.py",
+    "audit": "bench_audit.py",
     "page": "bench_page.py",
 }
 
