@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -45,6 +46,10 @@ class FleetAction(MeterAction):
     FROM_VARIABLES = False  # the variables of whichever host comes first say nothing about the fleet
     CLEAN_RESULT = False  # no secret is ever in a result of the engine, and this one may hold ten thousand meters
     SECRET_OPTIONS: ClassVar[tuple[str, ...]] = (FLEET_KEYS, BLOCKS)
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        with _collector_at_rest():
+            return super().run(tmp, task_vars)
 
     def build_params(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """The options; keys that stand in the list of meters are taken out of it, so that no output shows them."""
@@ -97,6 +102,20 @@ class FleetAction(MeterAction):
             meters = [_without_keys(inventory.entry(entry), keys) if isinstance(entry, str) else entry for entry in entries]
         resolved = {**params, "meters": meters, "profile": profile}
         return {**resolved, FLEET_KEYS: keys} if keys else resolved
+
+
+@contextlib.contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """No garbage collection while a fleet is read: each would go through, and copy, the whole inventory that the worker shares."""
+    collects = gc.isenabled()
+    gc.disable()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if collects:
+            gc.enable()
 
 
 @contextlib.contextmanager
