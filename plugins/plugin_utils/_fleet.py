@@ -8,10 +8,7 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import SimpleNamespace
 from typing import Any, ClassVar
-
-from ansible.vars import clean
 
 from ansible_collections.gridops.metering.plugins.module_utils._argspec import target_from
 from ansible_collections.gridops.metering.plugins.module_utils._dlms_options import needs_counters
@@ -98,8 +95,7 @@ class FleetAction(MeterAction):
         profile = register_profile(params.get("profile")) if with_registers else None
         inventory = _Inventory(task_vars["hostvars"], with_registers and profile is None, self.look_at)
         keys: dict[str, Any] = dict(params.get(FLEET_KEYS) or {})
-        with _connections_listed_once():
-            meters = [_without_keys(inventory.entry(entry), keys) if isinstance(entry, str) else entry for entry in entries]
+        meters = [_without_keys(inventory.entry(entry), keys) if isinstance(entry, str) else entry for entry in entries]
         resolved = {**params, "meters": meters, "profile": profile}
         return {**resolved, FLEET_KEYS: keys} if keys else resolved
 
@@ -116,24 +112,6 @@ def _collector_at_rest() -> Iterator[None]:
         gc.unfreeze()
         if collects:
             gc.enable()
-
-
-@contextlib.contextmanager
-def _connections_listed_once() -> Iterator[None]:
-    """For the variables of each host core looks through the folders of all connection plugins; for a fleet once is enough.
-
-    It takes half of the time of getting a host's variables (core 2.19 to 2.21); where core has changed, nothing is changed here.
-    """
-    loader = getattr(clean, "connection_loader", None)
-    if loader is None:
-        yield
-        return
-    paths = list(loader.all(path_only=True))
-    setattr(clean, "connection_loader", SimpleNamespace(all=lambda **dummy: paths))  # noqa: B010
-    try:
-        yield
-    finally:
-        setattr(clean, "connection_loader", loader)  # noqa: B010
 
 
 class _Inventory:
