@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from ..base.errors import MeteringError
 from ..catalogue import reasons
@@ -315,7 +315,8 @@ class Auditor:
         return bare(item.control, "attested", want, item.text or "seen", text, attested=said, evidence="attested", location=place)
 
     def _result(self, item: Bare, meter: Meter, kind: Kind, waivers: Sequence[HostWaiver], name: str) -> Result:
-        found: Result = {**item, "rule": item["rule"] or control(item["id"]).rule, "fingerprint": doc.fingerprint(name, item["id"])}  # type: ignore[typeddict-item]
+        more = {"rule": item["rule"] or control(item["id"]).rule, "fingerprint": doc.fingerprint(name, item["id"])}
+        found = cast(Result, {**item, **more})
         if item["state"] == "fail":
             self._failed(found, meter, kind, waivers)
         if "location" not in found:

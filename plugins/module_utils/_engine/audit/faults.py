@@ -9,17 +9,17 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from ..base.errors import InputError
 from ..catalogue import constants
 from ..reporting.document import Location
 
 WHAT, RULE = "metering_baseline", "rollout 4.2"
-Path = tuple[str | int, ...]
+Path: TypeAlias = "tuple[str | int, ...]"
 Entry = TypeVar("Entry")
 #: Tells where a value was written, None where that is not known.
-Locate = Callable[[Any], Location | None]
+Locate: TypeAlias = "Callable[[Any], Location | None]"
 
 
 @dataclass(frozen=True)
