@@ -165,8 +165,9 @@ def test_without_a_profile_the_version_over_modbus_decides(tmp_path: Path, artif
     spec = {"name": "no-profile", "clock_factor": 60, "meters": [meter("m01", silence=60, process_time=60)]}
     task = firmware("2.9.9", tmp_path / "firmware", tmp_path / "records.sqlite3", verify_upload="size")
     with Fleet(spec, tmp_path) as fleet:
-        document = fleet.inventory.read_text().replace("metering_profile: pm5000-legacy", "site_note: no profile")
-        fleet.inventory.write_text(document)
+        document = fleet.inventory.read_text(encoding="utf-8")
+        assert "metering_profile:" in document
+        fleet.inventory.write_text(document.replace("metering_profile:", "site_note:"), encoding="utf-8")
         result = play(artifacts, fleet.inventory, [task]).result("m01")
         assert not [event for event in fleet.events("http_request") if "Status" in event["path"] or "Session" in event["path"]]
     assert (result["outcome"], result["restart"], result["processes"]) == ("verified", "observed", [])
