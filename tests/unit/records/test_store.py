@@ -74,7 +74,7 @@ def test_a_database_of_somebody_else_is_left_alone(path: Path) -> None:
 def test_a_newer_schema_is_refused(ledger: Records, path: Path) -> None:
     edit(path, "UPDATE meta SET value = '99' WHERE name = 'schema_version'")
     for read_only in (False, True):
-        with pytest.raises(RecordsError, match="schema version 99, but this release knows up to 4"):
+        with pytest.raises(RecordsError, match="schema version 99, but this release knows up to 5"):
             open_records(str(path), "tester", read_only=read_only)
     edit(path, "UPDATE meta SET value = 'x' WHERE name = 'schema_version'")
     with pytest.raises(RecordsError, match="does not say its schema version"):
