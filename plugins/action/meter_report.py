@@ -53,7 +53,8 @@ class ActionModule(MeterAction):
         self, names: list[str], document: Document, history: History, folder: Path, src: Path, records: Records
     ) -> dict[str, dict[str, Any]]:
         """What was written, by format."""
-        files = {}
+        files: dict[str, dict[str, Any]] = {}
+        hashed: dict[Path, dict[str, Any]] = {}
         for name, (file, writer) in formats.FORMATS.items():
             if name not in names:
                 continue
@@ -61,10 +62,11 @@ class ActionModule(MeterAction):
             # The canonical text of a checked file is that file.
             if not (name == "json" and target.exists() and target.samefile(src)):
                 write_stream(folder, file, partial(writer, document, history))
-            files[name] = {"path": str(target), **digest_of(target)}
+            hashed[target] = digest_of(target)
+            files[name] = {"path": str(target), **hashed[target]}
         if formats.EVIDENCE in names:
             listed: list[evidence.File] = [
-                cast(evidence.File, {"name": path.name, **digest_of(path)})
+                cast(evidence.File, {"name": path.name, **(hashed.get(path) or digest_of(path))})
                 for path in sorted(folder.glob("[!.]*"))
                 if path.is_file() and path.name != formats.EVIDENCE_FILE
             ]

@@ -106,7 +106,10 @@ def holds(condition: str, known: Mapping[str, Any]) -> bool:
 
 
 def _compare(text: str, known: Mapping[str, Any]) -> bool:
-    left, sign, right = (part.strip() for part in re.fullmatch(r"(.+?)(?:([=!]=)(.+))?", text.strip()).groups(""))  # type: ignore[union-attr]
+    found = re.fullmatch(r"(.+?)(?:([=!]=)(.+))?", text.strip())
+    if found is None:
+        raise ValueError(f"an empty part in a condition: {text!r}")
+    left, sign, right = (part.strip() for part in found.groups(""))
     if not sign:
         return bool(_value(left, known))
     return (_value(left, known) == _value(right, known)) == (sign == "==")

@@ -18,7 +18,7 @@ from ..catalogue import reasons
 from ..catalogue.controls import base_id, control
 from ..catalogue.models import HEP, PM5000, families
 from ..reporting import document as doc
-from ..reporting.document import Document, Location, Meter, Result
+from ..reporting.document import ControlInfo, Document, Location, Meter, Result
 from ..security.baseline import generation_of, model_of
 from . import fix, judge, merge, outside, verdict
 from .attestations import Attestation
@@ -391,7 +391,7 @@ def document(baseline: Baseline, meters: Iterable[Meter]) -> Document:
         "baseline": baseline.head(),
         "verdict": verdict.of_fleet(meter["verdict"] for meter in ordered),
         "totals": verdict.totals(ordered),
-        "controls": [control(name).info() for name in used],  # type: ignore[misc]
+        "controls": [cast(ControlInfo, control(name).info()) for name in used],
         "meters": ordered,
         "digest": "",
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from typing import TextIO
+from typing import Any, TextIO
 
 from ..catalogue import constants
 from .document import ControlInfo, Document, History, Meter, Result
@@ -37,7 +37,8 @@ def write(document: Document, history: History, out: TextIO) -> None:
     # What simply passes is the same on meter after meter.
     passed: dict[tuple[str, ...], str] = {}
     for meter in document["meters"]:
-        first = ",".join(_cell(meter[name]) for name in _METER)  # type: ignore[literal-required]
+        told: Mapping[str, Any] = meter
+        first = ",".join(_cell(told[name]) for name in _METER)
         first += "," + ",".join(_cell(_said(meter, name)) for name in _OF_METER)
         for result in meter["controls"]:
             if result["state"] == "pass":
